@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * sockmap.bpf.c - the verdict: does this skb go to the other socket of its session, or to user space?
+ *
+ * Why: the kernel moves payload between two TCP sockets, but has no back-pressure on that path: a target that does
+ * not drain would collect skbs without any limit. So the program itself looks at how much the target has not got
+ * acknowledged yet. Above the soft limit it tells user space (once), which stops the source; above the hard limit
+ * it stops redirecting on its own, whatever user space does.
+ * Owns: the first half of struct flow_record. Policy, sizes and every decision to join or leave are user space's.
+ * Never: redirects an empty skb (a bare FIN would break the target with EPIPE), loses bytes on a failed lookup.
+ * See: include/bpf_abi.h; Linux net/core/skmsg.c (sk_psock_verdict_apply), net/ipv4/tcp.c (tcp_read_skb).
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include "bpf_abi.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Both sockets of a session, for as long as it is in the kernel. No program: a target needs none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, FLOW_RECORDS_MAX);
+	__type(key, __u64);
+	__type(value, __u64);
+} targets SEC(".maps");
+
+/* A socket is here only while its flow is spliced; the verdict program hangs on this map. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, FLOW_RECORDS_MAX);
+	__type(key, __u64);
+	__type(value, __u64);
+} sources SEC(".maps");
+
+/* Source cookie -> index into records. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FLOW_RECORDS_MAX);
+	__type(key, __u64);
+	__type(value, __u32);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FLOW_RECORDS_MAX);
+	__type(key, __u32);
+	__type(value, struct flow_record);
+} records SEC(".maps");
+
+struct events_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FLOW_WORKERS_MAX);
+	__type(key, __u32);
+	__array(values, struct events_ring);
+} events SEC(".maps");
+
+/*
+ * Most bytes one flow may have in its target now: the global budget divided by the spliced flows. User space
+ * lowers it as flows join, so the sum stays under the budget without the program having to count.
+ */
+__u32 flow_cap = 16 * 1024 * 1024;
+/* Passed bytes user space has not read yet, beyond what any receive buffer can hold: see hold(). */
+const volatile __u64 pass_cap = 64 * 1024 * 1024;
+
+static __always_inline void notify(struct flow_record *rec, __u32 index)
+{
+	struct flow_event ev = {.record = index, .generation = rec->generation};
+	__u32 worker = rec->worker;
+	void *ring;
+
+	if (rec->notified)
+		return;
+	rec->notified = 1;
+	ring = bpf_map_lookup_elem(&events, &worker);
+	if (ring)
+		bpf_ringbuf_output(ring, &ev, sizeof(ev), 0);
+}
+
+/* Bytes the target was given and its peer has not acknowledged, or -1 when the target is gone. */
+static __always_inline __s64 in_target(struct flow_record *rec)
+{
+	__u64 peer = rec->peer;
+	struct bpf_sock *sk = bpf_map_lookup_elem(&targets, &peer);
+	struct tcp_sock *tp;
+	__u32 total, write_seq = 0, snd_una = 0;
+
+	if (!sk)
+		return -1;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp) {
+		write_seq = tp->write_seq;
+		snd_una = tp->snd_una;
+	}
+	bpf_sk_release(sk);
+	if (!tp)
+		return -1;
+	total = (__u32)(rec->written + rec->redirected);
+	if (rec->gate == FLOW_GATE_ARMED) {
+		/* Nothing is queued in front of the target at this moment, so write_seq is where total ends. */
+		rec->base = write_seq - total;
+		rec->gate = FLOW_GATE_OPEN;
+	}
+	__s32 queued = (__s32)(total + rec->base - snd_una);
+	return queued < 0 ? 0 : queued;
+}
+
+/* May this flow put more into its target? Tells user space when it nears the limit. */
+static __always_inline bool admit(struct flow_record *rec, __u32 index)
+{
+	__u32 cap = flow_cap, soft = rec->soft, hard = rec->hard;
+	__s64 queued = in_target(rec);
+
+	if (queued < 0) {
+		rec->misses++;
+		return false;
+	}
+	if (queued > rec->peak)
+		rec->peak = queued;
+	if (hard > cap) {
+		hard = cap;
+		if (soft > cap / 2)
+			soft = cap / 2;
+	}
+	if (queued > soft)
+		notify(rec, index);
+	return queued <= hard;
+}
+
+/*
+ * Leaves the skb to user space. It is charged to the source's receive buffer, so the sender stops by itself, except
+ * when the source is also a target with a backlog: then the kernel queues it uncharged behind that. Past pass_cap
+ * the only bounded answer is to break the session, visibly.
+ */
+static __always_inline int hold(struct flow_record *rec, __u32 index, __u32 len)
+{
+	if (rec->gate != FLOW_GATE_BROKEN)
+		rec->gate = FLOW_GATE_SHUT;
+	if (rec->passed + len - rec->consumed > pass_cap)
+		rec->gate = FLOW_GATE_BROKEN;
+	notify(rec, index);
+	if (rec->gate == FLOW_GATE_BROKEN)
+		return SK_DROP;
+	rec->passed += len;
+	return SK_PASS;
+}
+
+SEC("sk_skb/stream_verdict")
+int flow_verdict(struct __sk_buff *skb)
+{
+	__u32 len = skb->len, index, *slot;
+	struct flow_record *rec;
+	__u64 cookie, peer;
+
+	if (!len)
+		return SK_DROP; /* a bare FIN: the socket has noted it already */
+	cookie = bpf_get_socket_cookie(skb);
+	slot = bpf_map_lookup_elem(&slots, &cookie);
+	if (!slot)
+		return SK_PASS;
+	index = *slot;
+	rec = bpf_map_lookup_elem(&records, &index);
+	if (!rec)
+		return SK_PASS;
+	if (rec->gate != FLOW_GATE_OPEN && rec->gate != FLOW_GATE_ARMED)
+		return hold(rec, index, len);
+	if (!admit(rec, index))
+		return hold(rec, index, len);
+	peer = rec->peer;
+	if (bpf_sk_redirect_hash(skb, &targets, &peer, 0) != SK_PASS) {
+		rec->misses++;
+		return hold(rec, index, len);
+	}
+	rec->redirected += len;
+	rec->skbs++;
+	return SK_PASS;
+}
