@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * app.h - the process: configuration in, workers out, signals between.
+ *
+ * Why: everything hangs off one struct app, nothing off globals.
+ * Owns: services, workers, the BPF object, the main thread's loop. Borrows config and logger.
+ * Never: starts anything before everything could be opened.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "config.h"
+#include "log.h"
+#include "loop.h"
+
+struct service;
+struct sockmap;
+struct worker;
+
+struct app {
+	const struct config *cfg;
+	struct logger *log;
+	struct loop *loop; /* main thread: signals */
+	struct loop_io signal_io;
+	struct sockmap *sockmap;
+	struct service *services;
+	size_t service_count;
+	struct worker *workers;
+	unsigned worker_count, workers_left;
+	atomic_uint sessions;
+	unsigned sessions_max;
+	bool draining;
+};
+
+/* Runs until a signal ended it. The exit status. */
+int app_run(const struct config *cfg, struct logger *log);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * service.h - one -L at run time: what every session of it shares, read-only, on all workers.
+ *
+ * Why: sessions need the parsed targets, the engine and the selector, not the configuration's text.
+ * Owns: parsed nodes, the selector. Borrows its service_config for its whole life.
+ * Never: belongs to a thread (selector and counters are atomic).
+ * See: user/service.c, include/session.h.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "config.h"
+#include "listener.h"
+
+struct engine_ops;
+struct handler_ops;
+struct selector;
+
+struct service_node {
+	const char *name;
+	const char *text; /* as configured, for "A <-> text" records */
+	char *host;       /* "" = this machine */
+	uint16_t port;
+	int send_proxy;   /* 0, 1, 2: the node's own, or the handler's */
+};
+
+struct service {
+	const struct service_config *cfg;
+	const struct handler_ops *handler;
+	const struct engine_ops *engine;
+	struct selector *selector;
+	struct service_node *nodes;
+	size_t node_count;
+	struct addr at;                     /* where it listens */
+	struct listener_options socket_opt; /* both sides of every session */
+	atomic_ullong accepted, rejected_headers, failed_dials;
+};
+
+/* Resolves names against the registry and parses nodes. 0, or -errno with err filled. */
+int service_init(struct service *svc, const struct service_config *cfg, struct config_error *err);
+void service_fini(struct service *svc);

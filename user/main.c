@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - from argv to an exit status.
+ *
+ * Why so short: every decision is somebody else's; this is the order of events and who prints what.
+ * Owns: struct cli and struct config for the life of the process. Never: starts anything after an error.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+#include "cli.h"
+#include "registry.h"
+
+static const struct cli_command commands[] = {
+	{NULL, NULL, NULL},
+};
+
+static int fail(const struct config_error *err)
+{
+	fprintf(stderr, "gostbpf: %s\n", err->text);
+	return EXIT_FAILURE;
+}
+
+static int open_log(struct logger **out, const struct log_section *section, struct config_error *err)
+{
+	struct log_config cfg = {.level = LOG_INFO, .output = section->output};
+
+	if (section->level && log_level_parse(section->level, &cfg.level) < 0)
+		cfg.level = LOG_INFO; /* GOST's rule for the environment; a file was checked when it was read */
+	if (section->format && !strcmp(section->format, "text"))
+		cfg.format = LOG_FORMAT_TEXT;
+	int rc = logger_new(out, &cfg);
+	if (rc)
+		snprintf(err->text, sizeof(err->text), "cannot open the log \"%s\": %s",
+			 section->output ? section->output : "stderr", strerror(-rc));
+	return rc;
+}
+
+static int run(const struct config *cfg)
+{
+	struct config_error err;
+	struct logger *log;
+
+	if (open_log(&log, &cfg->log, &err) < 0)
+		return fail(&err);
+	int status = app_run(cfg, log);
+	logger_free(log);
+	return status;
+}
+
+static int configured(const struct cli *cli)
+{
+	struct config_error err = {.text = "out of memory"};
+	struct config cfg;
+	int status;
+
+	config_init(&cfg);
+	if (cli_build_config(cli, &cfg, &err) < 0 || config_resolve(&cfg, &registry_types, &err) < 0)
+		status = fail(&err);
+	else if (cli->action == CLI_DUMP_JSON)
+		status = config_dump_json(&cfg, stdout) < 0;
+	else if (cli->action == CLI_DUMP_YAML)
+		status = config_dump_yaml(&cfg, stdout) < 0;
+	else
+		status = run(&cfg);
+	config_free(&cfg);
+	return status;
+}
+
+static int act(const struct cli *cli)
+{
+	switch (cli->action) {
+	case CLI_VERSION:
+		cli_print_version(stdout);
+		return EXIT_SUCCESS;
+	case CLI_HELP:
+		cli_print_help(stdout, commands);
+		return EXIT_SUCCESS;
+	case CLI_COMMAND:
+		return cli->command->fn(cli->argc, cli->argv);
+	case CLI_RUN:
+	case CLI_DUMP_JSON:
+	case CLI_DUMP_YAML:
+		break;
+	}
+	return configured(cli);
+}
+
+int main(int argc, char **argv)
+{
+	struct config_error err;
+	struct cli cli;
+	int status = cli_parse(argc, argv, commands, &cli, &err);
+
+	if (status) {
+		fprintf(stderr, "gostbpf: %s\n", err.text);
+		if (status == 2)
+			cli_print_usage(stderr);
+	} else {
+		status = act(&cli);
+	}
+	cli_free(&cli);
+	return status;
+}

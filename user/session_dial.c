@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * session_dial.c - SESSION_DIALING: choose a node, resolve, connect, send our PROXY header, hand over.
+ *
+ * Why the header waits for payload it can see: it must leave in one segment with the first bytes when there are any,
+ * and alone at once when the client is silent (a server that speaks first must not wait).
+ * Owns: the dial under way. Never: gives a target a second connection attempt after bytes were sent to it.
+ * See: include/dial.h, include/selector.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "dial.h"
+#include "proto_proxy.h"
+#include "session_states.h"
+
+enum { FIRST_PAYLOAD_MAX = 16 * 1024 };
+
+static void try_node(struct session *s);
+
+void session_dial_cancel(struct session *s)
+{
+	resolver_cancel(s->host->resolver, &s->lookup);
+	dial_cancel(s->dial);
+	s->dial = NULL;
+}
+
+/* --- failure: the same target again, another node, or the end ------------------------------------------- */
+
+static uint32_t client_hash(const struct session *s)
+{
+	char ip[ADDR_TEXT_MAX];
+
+	addr_format_ip(&s->client, ip);
+	return selector_hash(ip, strlen(ip));
+}
+
+static int pick_node(struct session *s)
+{
+	const struct forwarder_config *fwd = &s->svc->cfg->forwarder;
+	uint32_t hash = fwd->selector.strategy == SELECTOR_HASH ? client_hash(s) : 0;
+	uint32_t random = fwd->selector.strategy == SELECTOR_RANDOM ? arc4random() : 0;
+
+	return selector_next(s->svc->selector, &s->pick, hash, random, loop_now(s->host->env.loop));
+}
+
+static void next_try(struct session *s, const char *text)
+{
+	session_log_fault(s, LOG_ERROR, text);
+	if (s->retries_left) {
+		s->retries_left--;
+		try_node(s);
+		return;
+	}
+	selector_mark_failed(s->svc->selector, (size_t)s->node, loop_now(s->host->env.loop));
+	int node = pick_node(s);
+	if (node < 0) {
+		atomic_fetch_add(&s->svc->failed_dials, 1);
+		session_fail(s, LOG_DEBUG, "dial-failed", "no target is left to try");
+		return;
+	}
+	s->node = node;
+	s->retries_left = (uint8_t)s->svc->cfg->opt.retries;
+	try_node(s);
+}
+
+/* Go's words: "dial tcp 127.0.0.1:1: connect: connection refused". */
+static void dial_failed(struct session *s, int status, const struct addr *at)
+{
+	char to[ADDR_TEXT_MAX], text[256];
+	const char *why = strerror(-status);
+
+	if (status == -ETIMEDOUT)
+		snprintf(text, sizeof(text), "dial tcp %s: i/o timeout", addr_format(at, to));
+	else
+		snprintf(text, sizeof(text), "dial tcp %s: connect: %c%s", addr_format(at, to), why[0] | 0x20, why + 1);
+	next_try(s, text);
+}
+
+/* --- success ----------------------------------------------------------------------------------------------- */
+
+static int hold_header(struct session *s, int version)
+{
+	uint8_t header[PROXY_V1_MAX > PROXY_V2_FIXED + 36 ? PROXY_V1_MAX : PROXY_V2_FIXED + 36];
+	ssize_t n = version == 1 ? proxy_build_v1(header, sizeof(header), &s->client, &s->client_dst)
+				 : proxy_build_v2(header, sizeof(header), &s->client, &s->client_dst);
+
+	return n < 0 ? (int)n : flow_hold(&s->pair.flow[SIDE_CLIENT], header, (size_t)n);
+}
+
+/* What the client has sent so far goes into the same segment as our header. */
+static int hold_first_payload(struct session *s)
+{
+	struct flow *flow = &s->pair.flow[SIDE_CLIENT];
+	struct flow_env *env = &s->host->env;
+	ssize_t n = recv(s->pair.io[SIDE_CLIENT].fd, env->buf, FIRST_PAYLOAD_MAX, MSG_DONTWAIT);
+
+	if (n <= 0) /* silence, the end or an error: the pump will meet it */
+		return 0;
+	flow_note_read(flow, (size_t)n, FIRST_PAYLOAD_MAX);
+	return flow_hold(flow, env->buf, (size_t)n);
+}
+
+static int hold_opening(struct session *s)
+{
+	int version = s->svc->nodes[s->node].send_proxy, err = 0;
+
+	if (version)
+		err = hold_header(s, version);
+	if (!err && s->preface_len)
+		err = flow_hold(&s->pair.flow[SIDE_CLIENT], s->preface, s->preface_len);
+	free(s->preface);
+	s->preface = NULL;
+	s->preface_cap = 0;
+	if (!err && version && !s->preface_len)
+		err = hold_first_payload(s);
+	return err;
+}
+
+static void on_idle_timer(struct loop_timer *timer)
+{
+	struct session *s = (struct session *)((char *)timer - offsetof(struct session, timer));
+	struct loop *loop = s->host->env.loop;
+	uint64_t limit = s->svc->cfg->opt.idle_timeout_ns, quiet = loop_now(loop) - pair_active_ns(&s->pair);
+
+	if (quiet >= limit)
+		pair_finish(&s->pair, PAIR_IDLE);
+	else
+		loop_timer_set(loop, &s->timer, limit - quiet, on_idle_timer);
+}
+
+static void forward(struct session *s)
+{
+	struct loop *loop = s->host->env.loop;
+	uint64_t idle = s->svc->cfg->opt.idle_timeout_ns;
+
+	if (hold_opening(s) < 0) {
+		session_fail(s, LOG_ERROR, "no-memory", "no memory for the first bytes");
+		return;
+	}
+	session_set_state(s, SESSION_FORWARDING);
+	if (idle)
+		loop_timer_set(loop, &s->timer, idle, on_idle_timer);
+	pair_start(&s->pair, s->pair.io[SIDE_CLIENT].fd, s->pair.io[SIDE_UPSTREAM].fd);
+}
+
+static void on_dialed(void *ctx, int status, struct loop_io *io, const struct addr *at)
+{
+	struct session *s = ctx;
+	struct loop *loop = s->host->env.loop;
+
+	s->dial = NULL;
+	s->upstream = *at;
+	if (status < 0) {
+		dial_failed(s, status, at);
+		return;
+	}
+	/* pair_start() sets the function; until then nothing can run. */
+	if (loop_io_adopt(loop, io, &s->pair.io[SIDE_UPSTREAM],
+			  EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, NULL) < 0) {
+		dial_failed(s, -errno, at);
+		return;
+	}
+	selector_mark_good(s->svc->selector, (size_t)s->node);
+	s->connected_ns = loop_now(loop);
+	session_log_connected(s);
+	forward(s);
+}
+
+static void on_resolved(struct resolver_request *req, int status, const struct addr *addrs, size_t count,
+			const char *error)
+{
+	struct session *s = (struct session *)((char *)req - offsetof(struct session, lookup));
+	const struct service_options *opt = &s->svc->cfg->opt;
+
+	if (status < 0) {
+		next_try(s, error);
+		return;
+	}
+	s->upstream = addrs[0];
+	if (dial_start(&s->dial, s->host->env.loop, addrs, count, &s->svc->socket_opt, opt->dial_timeout_ns, on_dialed,
+		       s) < 0)
+		session_fail(s, LOG_ERROR, "no-memory", "no memory to dial");
+}
+
+static void try_node(struct session *s)
+{
+	const struct service_node *node = &s->svc->nodes[s->node];
+
+	s->upstream = (struct addr){0};
+	resolver_lookup(s->host->resolver, &s->lookup, node->host, node->port, on_resolved);
+}
+
+void session_connect(struct session *s)
+{
+	s->node = pick_node(s);
+	s->retries_left = (uint8_t)s->svc->cfg->opt.retries;
+	session_set_state(s, SESSION_DIALING);
+	if (s->node < 0) {
+		session_fail(s, LOG_ERROR, "no-target", "node not available");
+		return;
+	}
+	try_node(s);
+}
