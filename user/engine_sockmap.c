@@ -263,14 +263,26 @@ static void park_look(struct flow *flow)
 
 /* --- stopping a source ------------------------------------------------------------------------------- */
 
+/*
+ * Out of the map. Data passed in the last instant can be read only inside it (outside, reading it leaves the socket's
+ * sequence behind and it stalls), so then the source goes back in and is flushed again.
+ */
 static void leave_map(struct flow *flow)
 {
+	struct sockmap_worker *w = worker_of(flow);
 	struct flow_record *rec = flow->record;
 
-	sockmap_del_source(worker_of(flow)->sm, flow->cookie);
-	/* Passed at the last moment: user space reads it first, natively. */
-	bool passed = rec->passed != rec->consumed;
-	if (flow->leaving || flow->rdhup || passed) {
+	sockmap_del_source(w->sm, flow->cookie);
+	if (rec->passed != rec->consumed) {
+		if (sockmap_add_source(w->sm, flow->cookie, flow_src_fd(flow)) < 0) {
+			kernel_loss(flow);
+			return;
+		}
+		sockmap_kick(flow_src_fd(flow));
+		look_in(flow, LOOK_FIRST_NS);
+		return;
+	}
+	if (flow->leaving || flow->rdhup) {
 		begin_drain(flow);
 		return;
 	}
@@ -278,32 +290,50 @@ static void leave_map(struct flow *flow)
 	look_in(flow, PARK_FIRST_NS);
 }
 
-/* Reads one piece of what the verdict passed. False: nothing more to do now. */
-static bool flush_piece(struct flow *flow)
+/* Writes what is held. True: all of it. */
+static bool flush_hold(struct flow *flow)
 {
-	struct flow_env *env = flow_env(flow);
-	struct flow_record *rec = flow->record;
-	uint64_t want = rec->passed - rec->consumed;
-
-	if (want > env->buf_size)
-		want = env->buf_size;
-	/* While the socket is in the map this reads passed data only, never the receive queue. */
-	ssize_t n = recv(flow_src_fd(flow), env->buf, want, MSG_DONTWAIT);
-	if (n <= 0)
-		return false;
-	rec->consumed += (uint64_t)n;
-	flow->read_bytes += (uint64_t)n;
-	if (flow_hold(flow, env->buf, (size_t)n) < 0) {
-		pair_finish(flow_pair(flow), PAIR_NO_MEMORY);
-		return false;
-	}
 	enum pump_result result = pump_flush_hold(flow);
-	rec->written = flow->written_bytes;
+
+	flow->record->written = flow->written_bytes;
 	if (result == PUMP_DST_ERROR)
 		pair_socket_error(flow_pair(flow), !flow->side, errno);
 	return result == PUMP_YIELD;
 }
 
+/* Reads one piece of what the verdict passed. False: nothing more to do now. */
+static bool flush_piece(struct flow *flow)
+{
+	struct flow_env *env = flow_env(flow);
+	ssize_t n = recv(flow_src_fd(flow), env->buf, env->buf_size, MSG_DONTWAIT);
+
+	if (n <= 0)
+		return false;
+	flow->record->consumed += (uint64_t)n;
+	flow->read_bytes += (uint64_t)n;
+	if (flow_hold(flow, env->buf, (size_t)n) < 0) {
+		pair_finish(flow_pair(flow), PAIR_NO_MEMORY);
+		return false;
+	}
+	return flush_hold(flow);
+}
+
+/* Nothing passed is left unread: hold the source still, make sure, and take it out. */
+static void try_leave_map(struct flow *flow)
+{
+	sockmap_quiesce(flow_src_fd(flow));
+	if (flow->record->passed == flow->record->consumed) {
+		leave_map(flow);
+		return;
+	}
+	sockmap_kick(flow_src_fd(flow));
+	look_in(flow, LOOK_FIRST_NS);
+}
+
+/*
+ * The gate is shut and the source not held: what arrives goes on through the verdict to user space, so its order is kept. (A
+ * held source with data in its receive queue says EAGAIN even when passed data is there: Linux 6.18.)
+ */
 static void flush_step(struct flow *flow)
 {
 	struct flow_record *rec = flow->record;
@@ -311,10 +341,6 @@ static void flush_step(struct flow *flow)
 
 	if (is_broken(flow))
 		return;
-	if (rec->passed == rec->consumed && !flow->hold_len) {
-		leave_map(flow);
-		return;
-	}
 	/* Our bytes come after everything the kernel has for the target. */
 	int64_t left = backlog(flow);
 	flow->writable = true;
@@ -322,24 +348,32 @@ static void flush_step(struct flow *flow)
 		pair_socket_error(pair, !flow->side, ECONNRESET);
 		return;
 	}
-	if (left == 0 && (!flow->hold_len || pump_flush_hold(flow) == PUMP_YIELD)) {
+	if (left == 0 && (!flow->hold_len || flush_hold(flow)))
 		while (!pair->ended && rec->passed != rec->consumed && flush_piece(flow))
 			continue;
-		rec->written = flow->written_bytes;
-		if (!pair->ended && rec->passed == rec->consumed && !flow->hold_len) {
-			leave_map(flow);
-			return;
-		}
-	}
-	if (!pair->ended)
+	if (pair->ended)
+		return;
+	if (rec->passed == rec->consumed && !flow->hold_len)
+		try_leave_map(flow);
+	else
 		look_later(flow);
 }
 
 static void stop_source(struct flow *flow, bool leaving)
 {
+	struct flow_record *rec = flow->record;
+
 	sockmap_quiesce(flow_src_fd(flow));
 	flow->leaving = leaving;
 	begin_wait(flow, PATH_FLUSHING);
+	if (rec->passed == rec->consumed && rec->gate != FLOW_GATE_BROKEN) {
+		__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_SHUT, __ATOMIC_RELEASE);
+		leave_map(flow);
+		return;
+	}
+	if (rec->gate != FLOW_GATE_BROKEN)
+		__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_SHUT, __ATOMIC_RELEASE);
+	sockmap_kick(flow_src_fd(flow));
 	flush_step(flow);
 }
 

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config.h - the one model that the command line and YAML/JSON both build.
+ *
+ * Why: two front ends with one meaning. Nothing but config_url.c, config_yaml.c and cli.c
+ * parses text; everything else reads this. Names and defaults are GOST's (design: names, keys and
+ * wire formats are the interface), strictness is not: an unknown key, value, scheme or reference is an error.
+ * Owns: all strings below a struct config (one config_free() walks the tree).
+ * Never: opens sockets, resolves names, reads the environment (cli.c does that).
+ * See: config_keys.h (one row per key), config_parts.h (what the config_*.c files share),
+ * tests/vectors/gost/cli.jsonl.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "log.h"
+
+/* Text of an error, with where it came from ("-L tcp://..." or "file.yml:3:5"). One sentence. */
+struct config_error {
+	char text[512];
+};
+
+enum engine_kind { ENGINE_AUTO, ENGINE_SOCKMAP, ENGINE_SPLICE, ENGINE_COPY };
+
+/* One metadata entry as written by the user; values stay text, typed by the key table. */
+struct metadata_entry {
+	char *key;   /* canonical spelling from the key table */
+	char *value; /* may be "" */
+};
+struct metadata {
+	struct metadata_entry *entries;
+	size_t count;
+};
+
+enum selector_strategy { SELECTOR_ROUND, SELECTOR_RANDOM, SELECTOR_FIFO, SELECTOR_HASH };
+
+struct selector_config {
+	bool present; /* false: GOST's defaults apply (round, 1, 10 s) */
+	enum selector_strategy strategy;
+	unsigned max_fails;
+	uint64_t fail_timeout_ns;
+};
+
+struct node_options {
+	int send_proxy;	 /* -1 = the handler's, 0, 1, 2 */
+	unsigned weight; /* for strategy random; default 1 */
+	bool backup;
+};
+
+struct node_config {
+	char *name;
+	char *addr; /* as written: host:port, :port, [v6]:port */
+	struct metadata metadata;
+	struct node_options opt;
+};
+
+struct forwarder_config {
+	struct selector_config selector;
+	struct node_config *nodes;
+	size_t node_count; /* 0 = no forwarder */
+};
+
+/* Typed view of a service's metadata, filled by config_resolve() from the key table. */
+struct service_options {
+	bool recv_proxy;		/* proxyProtocol: a PROXY header may open a connection */
+	uint64_t recv_proxy_timeout_ns; /* whole header; default 10 s */
+	size_t recv_proxy_max;		/* bytes; default 4096, 16..65551 */
+	int send_proxy;			/* handler.proxyProtocol: 0, 1 or 2 */
+	enum engine_kind engine;
+	uint64_t dial_timeout_ns;      /* per connection to a target; default 15 s */
+	uint64_t idle_timeout_ns;      /* no byte either way; 0 = never */
+	bool keepalive;		       /* default true */
+	unsigned keepalive_idle_s;     /* default 15 (Go's) */
+	unsigned keepalive_interval_s; /* default 15 */
+	unsigned keepalive_count;      /* default 9 */
+	uint64_t user_timeout_ns;      /* TCP_USER_TIMEOUT both sides; 0 = the kernel's default */
+	unsigned backlog;	       /* listen(2); default 4096 */
+	unsigned retries;	       /* further attempts at a target; default 0 */
+};
+
+struct service_config {
+	char *name;
+	char *addr;
+	char *handler_type;  /* never NULL after parsing; default "auto" */
+	char *listener_type; /* default "tcp" */
+	bool handler_given,
+		listener_given; /* written by the user (YAML may omit them; -O prints what was written) */
+	char *origin;		/* "-L "tcp://..."" or "file.yml:LINE:COL", for error messages */
+	bool from_url;		/* named service-N by position among its kind; messages speak of schemes */
+	char *scheme; /* as written in -L; NULL when there was none, or the service came from a file */
+	struct metadata metadata; /* service scope */
+	struct metadata handler_metadata;
+	struct metadata listener_metadata;
+	struct forwarder_config forwarder;
+	struct service_options opt;
+};
+
+/* Process-wide settings: the gostbpf: section of YAML, and flags of the same names (flags win). */
+struct process_options {
+	unsigned workers;	    /* 0 = online CPUs */
+	enum engine_kind engine;    /* default for services that do not say */
+	uint64_t budget_bytes;	    /* kernel memory for all spliced flows; default 256 MiB */
+	uint64_t flow_budget_bytes; /* at most for one flow; default 16 MiB */
+	uint64_t drain_timeout_ns;  /* SIGTERM; default 30 s */
+};
+
+struct log_section {
+	bool present;
+	char *level, *format, *output; /* NULL = not given */
+};
+
+struct config {
+	struct service_config *services;
+	size_t service_count;
+	struct log_section log;
+	struct process_options process;
+	bool process_present; /* the gostbpf: section or one of its flags was given */
+};
+
+void config_init(struct config *cfg); /* defaults */
+void config_free(struct config *cfg); /* idempotent; does not free cfg itself */
+
+/* Appends the service(s) of one -L string (a port range makes several). 0 or -EINVAL with err filled. */
+int config_add_url(struct config *cfg, const char *spec, struct config_error *err);
+
+/*
+ * Appends what a YAML (or JSON: a subset) text holds. name is for messages ("gost.yml", "-").
+ * 0 or -EINVAL with err = "name:line:column: sentence". cfg may be partly filled on failure: free it.
+ */
+int config_add_yaml(struct config *cfg, const char *name, const char *text, size_t len,
+		    struct config_error *err);
+/* Reads a file (".yml" ".yaml" ".json"), "-" for standard input, or an inline "{...}" JSON text. */
+int config_add_source(struct config *cfg, const char *source, struct config_error *err);
+
+/*
+ * Checks what only the whole can show (duplicate names, a missing addr, handler/listener types against the
+ * registry's names) and fills every opt. 0 or -EINVAL.
+ */
+struct config_types {
+	const char *const *handlers;  /* NULL-terminated */
+	const char *const *listeners; /* NULL-terminated */
+};
+int config_resolve(struct config *cfg, const struct config_types *types, struct config_error *err);
+
+/* -O: GOST's shape (durations in nanoseconds in JSON, as GOST prints them). 0 or -errno. */
+int config_dump_json(const struct config *cfg, FILE *out);
+int config_dump_yaml(const struct config *cfg, FILE *out);
+
+/* Parses "30s", "1m30s", "500ms", or a bare integer (seconds, GOST's metadata rule). 0 or -EINVAL. */
+int config_parse_duration(const char *text, uint64_t *ns_out);
+/* Sets one process-wide option by its key in the gostbpf: section ("workers", "drainTimeout"). */
+int config_set_process(struct config *cfg, const char *key, const char *value, struct config_error *err);
+/* Replaces log.level, after checking the name. */
+int config_set_log_level(struct config *cfg, const char *level, struct config_error *err);
+
+/* "auto" "sockmap" "splice" "copy". 0 or -EINVAL. */
+int config_parse_engine(const char *text, enum engine_kind *out);
+const char *config_engine_name(enum engine_kind kind);
+/* "256MiB", "16M", "1048576": base 2, as GOST's sizes. 0 or -EINVAL. */
+int config_parse_size(const char *text, uint64_t *bytes_out);
+
+/* --help and the man page: one line per key, grouped by scope. */
+void config_print_keys(FILE *out);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config_yaml.h - reading tree nodes by a table of fields; shared by config_yaml.c and config_yaml_field.c.
+ *
+ * Why: one place decides what a null, a repeated, an unknown and a not yet supported key mean.
+ * All functions return 0, or -errno with the error text complete ("name:line:column: sentence").
+ * Owns: nothing.
+ * See: config_tree.h.
+ */
+#pragma once
+
+#include "config_keys.h"
+#include "config_tree.h"
+
+struct yaml_reader {
+	const char *name; /* of the source */
+	struct config_error *err;
+};
+
+/* A table ends with a row without a name; at most 32 rows. A null value counts as not given. */
+struct yaml_field {
+	const char *name;
+	int (*read)(struct yaml_reader *r, const struct tree_node *value, void *target);
+};
+
+/* later: names that GOST reads and we do not; word: "section" or "key", for the message. */
+int yaml_read_mapping(struct yaml_reader *r, const struct tree_node *map, const struct yaml_field *fields,
+		      const char *const *later, const char *word, void *target);
+int yaml_read_list(struct yaml_reader *r, const struct tree_node *list,
+		   int (*read)(struct yaml_reader *r, const struct tree_node *value, void *target),
+		   void *target);
+/* A scalar that is not null, copied; what *out held is freed. */
+int yaml_read_text(struct yaml_reader *r, const struct tree_node *value, char **out);
+
+/* A metadata mapping of a scope. */
+int yaml_read_metadata(struct yaml_reader *r, const struct tree_node *map, unsigned scope,
+		       struct metadata *out);
+/* One key of it. */
+int yaml_read_key(struct yaml_reader *r, const char *name, const struct tree_node *value, unsigned scope,
+		  struct metadata *out);
+/* A mapping whose keys are rows of the key table, straight into the scope's struct. */
+int yaml_read_keys(struct yaml_reader *r, const struct tree_node *map, unsigned scope,
+		   const char *const *later, void *target);
+
+/* A new sentence at node, or the place put before the sentence that r->err holds. */
+int yaml_fail(struct yaml_reader *r, const struct tree_node *node, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int yaml_fail_here(struct yaml_reader *r, const struct tree_node *node);

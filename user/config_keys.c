@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config_keys.c - see config_keys.h. The table, and finding a row in it.
+ *
+ * Why: adding an option is adding a row. Order matters in two places: an unscoped key of -L takes the
+ * first row of its name (so proxyProtocol means receive), and --help prints rows as they stand.
+ * Never: knows where a text came from; the caller puts the place before the sentence.
+ * See: config_key_value.c for the types, config_keys.h for the columns.
+ */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config_keys.h"
+
+#define FIELD(type, member)                                                                                  \
+	.offset = offsetof(struct type, member), .width = sizeof(((struct type *)0)->member)
+#define SERVICE_FIELD(member)  FIELD(service_options, member)
+#define NODE_FIELD(member)     FIELD(node_options, member)
+#define SELECTOR_FIELD(member) FIELD(selector_config, member)
+#define PROCESS_FIELD(member)  FIELD(process_options, member)
+
+#define MS   UINT64_C(1000000)
+#define HOUR (3600 * 1000 * MS)
+#define YEAR (8760 * HOUR)
+#define MIB  (UINT64_C(1) << 20)
+#define TIB  (UINT64_C(1) << 40)
+
+/* Three or four lines a row, in the order of the columns. */
+/* clang-format off */
+const struct config_key config_keys[] = {
+	{ .name = "proxyProtocol", .scopes = SCOPE_SERVICE, .home = SCOPE_SERVICE, .type = KEY_RECEIVE,
+	  SERVICE_FIELD(recv_proxy), .preset = "0", .reloadable = true,
+	  .doc = "a PROXY header (version 1 or 2) may open a client's connection" },
+	{ .name = "proxyProtocol.timeout", .scopes = SCOPE_SERVICE, .home = SCOPE_SERVICE,
+	  .type = KEY_DURATION, .min = MS, .max = HOUR, SERVICE_FIELD(recv_proxy_timeout_ns),
+	  .preset = "10s", .reloadable = true,
+	  .doc = "time for the whole PROXY header to arrive" },
+	{ .name = "proxyProtocol.maxSize", .scopes = SCOPE_SERVICE, .home = SCOPE_SERVICE,
+	  .type = KEY_SIZE, .min = 16, .max = 65551, SERVICE_FIELD(recv_proxy_max), .preset = "4096",
+	  .reloadable = true,
+	  .doc = "longest PROXY header that is accepted" },
+	{ .name = "engine", .scopes = SCOPE_SERVICE | SCOPE_HANDLER, .home = SCOPE_SERVICE,
+	  .type = KEY_ENGINE, SERVICE_FIELD(engine), .reloadable = true,
+	  .doc = "what moves the bytes; unset: the process-wide engine" },
+	{ .name = "dialTimeout", .scopes = SCOPE_SERVICE, .home = SCOPE_SERVICE, .type = KEY_DURATION,
+	  .min = MS, .max = HOUR, SERVICE_FIELD(dial_timeout_ns), .preset = "15s", .reloadable = true,
+	  .doc = "time for one connection to a target to be made" },
+	{ .name = "idleTimeout", .scopes = SCOPE_SERVICE | SCOPE_HANDLER, .home = SCOPE_HANDLER,
+	  .type = KEY_DURATION, .zero = true, .min = MS, .max = YEAR, SERVICE_FIELD(idle_timeout_ns),
+	  .preset = "0", .reloadable = true,
+	  .doc = "a session that moves no byte either way for this long is closed; 0: never" },
+	{ .name = "userTimeout", .scopes = SCOPE_SERVICE, .home = SCOPE_SERVICE, .type = KEY_DURATION,
+	  .zero = true, .min = MS, .max = 576 * HOUR, SERVICE_FIELD(user_timeout_ns), .preset = "0",
+	  .reloadable = true,
+	  .doc = "TCP_USER_TIMEOUT of both sockets; 0: the kernel's default" },
+
+	{ .name = "proxyProtocol", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_SEND,
+	  SERVICE_FIELD(send_proxy), .preset = "0", .reloadable = true,
+	  .doc = "version of the PROXY header sent to targets; 0: none" },
+	{ .name = "retries", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_UINT,
+	  .field = true, .max = 100, SERVICE_FIELD(retries), .preset = "0", .reloadable = true,
+	  .doc = "further attempts to connect when one fails" },
+
+	{ .name = "keepalive", .scopes = SCOPE_LISTENER, .home = SCOPE_LISTENER, .type = KEY_BOOL,
+	  SERVICE_FIELD(keepalive), .preset = "true", .reloadable = true,
+	  .doc = "TCP keep-alive probes" },
+	{ .name = "keepalive.idle", .scopes = SCOPE_LISTENER, .home = SCOPE_LISTENER,
+	  .type = KEY_SECONDS, .min = 1, .max = 32767, SERVICE_FIELD(keepalive_idle_s), .preset = "15s",
+	  .reloadable = true,
+	  .doc = "silence before the first probe" },
+	{ .name = "keepalive.interval", .scopes = SCOPE_LISTENER, .home = SCOPE_LISTENER,
+	  .type = KEY_SECONDS, .min = 1, .max = 32767, SERVICE_FIELD(keepalive_interval_s),
+	  .preset = "15s", .reloadable = true,
+	  .doc = "time between probes" },
+	{ .name = "keepalive.count", .scopes = SCOPE_LISTENER, .home = SCOPE_LISTENER, .type = KEY_UINT,
+	  .min = 1, .max = 127, SERVICE_FIELD(keepalive_count), .preset = "9", .reloadable = true,
+	  .doc = "unanswered probes before the connection is given up" },
+	{ .name = "backlog", .scopes = SCOPE_LISTENER, .home = SCOPE_LISTENER, .type = KEY_UINT,
+	  .min = 1, .max = 65535, SERVICE_FIELD(backlog), .preset = "4096",
+	  .doc = "connections that may wait to be accepted" },
+	{ .name = "reuseport", .scopes = SCOPE_LISTENER, .home = SCOPE_LISTENER, .type = KEY_TRUE,
+	  .preset = "true",
+	  .doc = "SO_REUSEPORT, one socket for each worker; cannot be turned off" },
+
+	{ .name = "proxyProtocol", .scopes = SCOPE_NODE, .home = SCOPE_NODE, .type = KEY_SEND,
+	  NODE_FIELD(send_proxy), .reloadable = true,
+	  .doc = "version of the PROXY header sent to this target; unset: the handler's" },
+	{ .name = "weight", .scopes = SCOPE_NODE, .home = SCOPE_NODE, .type = KEY_UINT, .min = 1,
+	  .max = 65535, NODE_FIELD(weight), .preset = "1", .reloadable = true,
+	  .doc = "share of this target with strategy random" },
+	{ .name = "backup", .scopes = SCOPE_NODE, .home = SCOPE_NODE, .type = KEY_BOOL,
+	  NODE_FIELD(backup), .preset = "false", .reloadable = true,
+	  .doc = "used only while no other target works" },
+
+	{ .name = "strategy", .scopes = SCOPE_SELECTOR, .home = SCOPE_SELECTOR, .type = KEY_STRATEGY,
+	  SELECTOR_FIELD(strategy), .preset = "round", .reloadable = true,
+	  .doc = "how a target is chosen: round, random, fifo or hash" },
+	{ .name = "maxFails", .alias = "max_fails", .scopes = SCOPE_SELECTOR, .home = SCOPE_SELECTOR,
+	  .type = KEY_UINT, .zero = true, .min = 1, .max = 1000000, SELECTOR_FIELD(max_fails),
+	  .preset = "1", .reloadable = true,
+	  .doc = "failures in a row after which a target is left out; 0: the default" },
+	{ .name = "failTimeout", .alias = "fail_timeout", .scopes = SCOPE_SELECTOR,
+	  .home = SCOPE_SELECTOR, .type = KEY_DURATION, .zero = true, .min = MS, .max = YEAR,
+	  SELECTOR_FIELD(fail_timeout_ns), .preset = "10s", .reloadable = true,
+	  .doc = "how long it is left out; 0: the default (30s where -L gives another of the three)" },
+
+	{ .name = "workers", .scopes = SCOPE_PROCESS, .home = SCOPE_PROCESS, .type = KEY_UINT,
+	  .max = 1024, PROCESS_FIELD(workers), .preset = "0",
+	  .doc = "threads; 0: one for each CPU" },
+	{ .name = "engine", .scopes = SCOPE_PROCESS, .home = SCOPE_PROCESS, .type = KEY_ENGINE,
+	  PROCESS_FIELD(engine), .preset = "auto", .reloadable = true,
+	  .doc = "engine of services that do not name one" },
+	{ .name = "budget", .scopes = SCOPE_PROCESS, .home = SCOPE_PROCESS, .type = KEY_SIZE,
+	  .min = MIB / 16, .max = TIB, PROCESS_FIELD(budget_bytes), .preset = "256M",
+	  .reloadable = true,
+	  .doc = "kernel memory that all spliced flows together may fill" },
+	{ .name = "flowBudget", .scopes = SCOPE_PROCESS, .home = SCOPE_PROCESS, .type = KEY_SIZE,
+	  .min = MIB / 16, .max = TIB, PROCESS_FIELD(flow_budget_bytes), .preset = "16M",
+	  .reloadable = true,
+	  .doc = "kernel memory that one spliced flow may fill" },
+	{ .name = "drainTimeout", .scopes = SCOPE_PROCESS, .home = SCOPE_PROCESS, .type = KEY_DURATION,
+	  .zero = true, .min = MS, .max = YEAR, PROCESS_FIELD(drain_timeout_ns), .preset = "30s",
+	  .reloadable = true,
+	  .doc = "how long SIGTERM waits for sessions to end; 0: not at all" },
+};
+/* clang-format on */
+const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+
+const char *config_scope_name(unsigned scope)
+{
+	switch (scope) {
+	case SCOPE_SERVICE:
+		return "service";
+	case SCOPE_HANDLER:
+		return "handler";
+	case SCOPE_LISTENER:
+		return "listener";
+	case SCOPE_NODE:
+		return "node";
+	case SCOPE_SELECTOR:
+		return "selector";
+	case SCOPE_PROCESS:
+		return "gostbpf";
+	default:
+		return "-L";
+	}
+}
+
+static bool is_named(const struct config_key *key, const char *name)
+{
+	return !strcasecmp(key->name, name) || (key->alias && !strcasecmp(key->alias, name));
+}
+
+static const struct config_key *find_row(const char *name, unsigned scopes)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if ((config_keys[i].scopes & scopes) && is_named(&config_keys[i], name))
+			return &config_keys[i];
+	return NULL;
+}
+
+/* Where to write it instead: every scope in which some row of this name is read. */
+static void list_places(const char *name, char *out, size_t cap)
+{
+	static const struct {
+		unsigned scope;
+		const char *place;
+	} places[] = {
+		{SCOPE_SERVICE, "service"},   {SCOPE_HANDLER, "handler"},
+		{SCOPE_LISTENER, "listener"}, {SCOPE_NODE, "nodes[].metadata (YAML)"},
+		{SCOPE_SELECTOR, "selector"}, {SCOPE_PROCESS, "gostbpf section (YAML) or a flag"},
+	};
+	unsigned scopes = 0;
+	size_t len = 0;
+
+	for (size_t i = 0; i < config_key_count; i++)
+		if (is_named(&config_keys[i], name))
+			scopes |= config_keys[i].scopes;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (scopes & places[i].scope)
+			len += (size_t)snprintf(out + len, cap - len, "%s%s", len ? ", " : "",
+						places[i].place);
+}
+
+static int fail_misplaced(const char *name, unsigned scopes, struct config_error *err)
+{
+	char places[160];
+
+	list_places(name, places, sizeof(places));
+	return config_fail(err, "key \"%s\" is not read in %s; it belongs in: %s", name,
+			   config_scope_name(scopes), places);
+}
+
+static int fail_unknown(const char *name, unsigned scopes, struct config_error *err)
+{
+	char hint[CONFIG_HINT_MAX];
+	struct config_nearest near = {.word = name};
+
+	for (size_t i = 0; i < config_key_count; i++)
+		if (config_keys[i].scopes & scopes)
+			config_nearest_offer(&near, config_keys[i].name);
+	for (size_t i = 0; i < config_key_count; i++)
+		config_nearest_offer(&near, config_keys[i].name);
+	config_nearest_offer_list(&near, config_gost_keys);
+	return config_fail(err, "unknown key \"%s\"%s", name, config_nearest_hint(&near, hint));
+}
+
+int config_key_find(const char *name, unsigned scopes, const struct config_key **out,
+		    struct config_error *err)
+{
+	const struct config_key *key = find_row(name, scopes);
+
+	if (key) {
+		*out = key;
+		return 0;
+	}
+	if (find_row(name, ~0u))
+		return fail_misplaced(name, scopes, err);
+	if (config_list_has(config_gost_keys, name))
+		return config_fail(err, "key \"%s\" is not supported yet", name);
+	return fail_unknown(name, scopes, err);
+}

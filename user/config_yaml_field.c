@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config_yaml_field.c - see config_yaml.h. Walks mappings and lists, and says what is wrong where.
+ *
+ * Never: knows a field of the configuration by name.
+ * See: config_yaml.c.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config_yaml.h"
+
+int yaml_fail_here(struct yaml_reader *r, const struct tree_node *node)
+{
+	return config_fail_at(r->err, -EINVAL, "%.*s:%u:%u", 200, r->name, node->line, node->column);
+}
+
+int yaml_fail(struct yaml_reader *r, const struct tree_node *node, const char *fmt, ...)
+{
+	char sentence[sizeof(r->err->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	config_fail(r->err, "%s", sentence);
+	return yaml_fail_here(r, node);
+}
+
+/* An inner function's result: only a complaint about the text needs the place. */
+static int place(struct yaml_reader *r, const struct tree_node *node, int rc)
+{
+	return rc == -EINVAL ? yaml_fail_here(r, node) : rc;
+}
+
+int yaml_read_text(struct yaml_reader *r, const struct tree_node *value, char **out)
+{
+	if (value->kind != TREE_SCALAR)
+		return yaml_fail(r, value, "expected a single value, not a %s",
+				 value->kind == TREE_LIST ? "list" : "mapping");
+	char *copy = strdup(value->text);
+	if (!copy)
+		return config_no_memory(r->err);
+	free(*out);
+	*out = copy;
+	return 0;
+}
+
+int yaml_read_list(struct yaml_reader *r, const struct tree_node *list,
+		   int (*read)(struct yaml_reader *r, const struct tree_node *value, void *target),
+		   void *target)
+{
+	if (list->kind != TREE_LIST)
+		return yaml_fail(r, list, "expected a list");
+	for (const struct tree_node *item = list->first; item; item = item->next) {
+		int rc = read(r, item, target);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* --- mappings by table ------------------------------------------------------------------------- */
+
+static int fail_key(struct yaml_reader *r, const struct tree_node *key, const struct yaml_field *fields,
+		    const char *const *later, const char *word)
+{
+	char hint[CONFIG_HINT_MAX];
+	struct config_nearest near = {.word = key->text};
+
+	for (; fields->name; fields++)
+		config_nearest_offer(&near, fields->name);
+	config_nearest_offer_list(&near, later);
+	return yaml_fail(r, key, "unknown %s \"%s\"%s", word, key->text, config_nearest_hint(&near, hint));
+}
+
+/* A field that GOST reads and we do not may stand there as long as it is empty. */
+static int refuse_later(struct yaml_reader *r, const struct tree_node *key, const char *word)
+{
+	if (config_tree_is_empty(key->next))
+		return 0;
+	return yaml_fail(r, key, "%s \"%s\" is not supported yet", word, key->text);
+}
+
+static int read_field(struct yaml_reader *r, const struct tree_node *key, const struct yaml_field *fields,
+		      unsigned *seen, const char *const *later, const char *word, void *target)
+{
+	for (size_t i = 0; fields[i].name; i++) {
+		if (strcasecmp(fields[i].name, key->text))
+			continue;
+		if (*seen & 1u << i)
+			return yaml_fail(r, key, "%s \"%s\" is given twice", word, key->text);
+		*seen |= 1u << i;
+		return config_tree_is_null(key->next) ? 0 : fields[i].read(r, key->next, target);
+	}
+	if (config_list_has(later, key->text))
+		return refuse_later(r, key, word);
+	return fail_key(r, key, fields, later, word);
+}
+
+int yaml_read_mapping(struct yaml_reader *r, const struct tree_node *map, const struct yaml_field *fields,
+		      const char *const *later, const char *word, void *target)
+{
+	unsigned seen = 0;
+
+	if (map->kind != TREE_MAPPING)
+		return yaml_fail(r, map, "expected a mapping");
+	for (const struct tree_node *key = map->first; key; key = key->next->next) {
+		int rc = read_field(r, key, fields, &seen, later, word, target);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* --- mappings by the key table ----------------------------------------------------------------- */
+
+int yaml_read_key(struct yaml_reader *r, const char *name, const struct tree_node *value, unsigned scope,
+		  struct metadata *out)
+{
+	const struct config_key *key;
+	int rc = config_key_find(name, scope, &key, r->err);
+
+	if (rc)
+		return place(r, value, rc);
+	if (value->kind != TREE_SCALAR)
+		return yaml_fail(r, value, "key \"%s\": expected a single value", name);
+	if (config_tree_is_null(value))
+		return yaml_fail(r, value, "key \"%s\" has no value", name);
+	return place(r, value, config_key_add(out, key, value->text, r->err));
+}
+
+/* Rows that are fields of their section, like handler.retries, are no metadata. */
+static int check_is_metadata(struct yaml_reader *r, const struct tree_node *key, unsigned scope)
+{
+	const struct config_key *row;
+
+	if (config_key_find(key->text, scope, &row, r->err))
+		return yaml_fail_here(r, key);
+	if (row->field)
+		return yaml_fail(r, key, "key \"%s\" belongs beside metadata, not in it", key->text);
+	return 0;
+}
+
+int yaml_read_metadata(struct yaml_reader *r, const struct tree_node *map, unsigned scope,
+		       struct metadata *out)
+{
+	if (map->kind != TREE_MAPPING)
+		return yaml_fail(r, map, "expected a mapping");
+	for (const struct tree_node *key = map->first; key; key = key->next->next) {
+		int rc = check_is_metadata(r, key, scope);
+		if (!rc)
+			rc = yaml_read_key(r, key->text, key->next, scope, out);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* These are typed fields, not metadata: a bare integer is nanoseconds to GOST. */
+static int read_duration(struct yaml_reader *r, const struct config_key *key, const struct tree_node *value,
+			 char out[static CONFIG_DURATION_MAX])
+{
+	uint64_t ns;
+	int rc = config_parse_duration_field(value->text, &ns);
+
+	if (rc == -ERANGE)
+		return yaml_fail(r, value,
+				 "key \"%s\": write \"%s\" with a unit, such as %ss: "
+				 "a bare number is nanoseconds here",
+				 key->name, value->text, value->text);
+	if (rc)
+		return yaml_fail(r, value, "key \"%s\": bad value \"%s\": expected a duration such as 10s",
+				 key->name, value->text);
+	config_format_duration(ns, out);
+	return 0;
+}
+
+static int read_key_value(struct yaml_reader *r, const struct config_key *key, const struct tree_node *value,
+			  struct metadata *seen, void *target)
+{
+	char duration[CONFIG_DURATION_MAX];
+	const char *text = value->text;
+
+	if (value->kind != TREE_SCALAR)
+		return yaml_fail(r, value, "key \"%s\": expected a single value", key->name);
+	if (config_tree_is_null(value))
+		return 0;
+	if (key->type == KEY_DURATION) {
+		int rc = read_duration(r, key, value, duration);
+		if (rc)
+			return rc;
+		text = duration;
+	}
+	int rc = config_key_add(seen, key, text, r->err);
+	if (!rc)
+		rc = config_key_apply(key, text, target, r->err);
+	return place(r, value, rc);
+}
+
+static int read_keys(struct yaml_reader *r, const struct tree_node *map, unsigned scope,
+		     const char *const *later, struct metadata *seen, void *target)
+{
+	for (const struct tree_node *name = map->first; name; name = name->next->next) {
+		const struct config_key *key;
+		int rc = 0;
+		if (config_list_has(later, name->text))
+			rc = refuse_later(r, name, "key");
+		else if (config_key_find(name->text, scope, &key, r->err))
+			rc = yaml_fail_here(r, name);
+		else
+			rc = read_key_value(r, key, name->next, seen, target);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int yaml_read_keys(struct yaml_reader *r, const struct tree_node *map, unsigned scope,
+		   const char *const *later, void *target)
+{
+	struct metadata seen = {0};
+
+	if (map->kind != TREE_MAPPING)
+		return yaml_fail(r, map, "expected a mapping");
+	int rc = read_keys(r, map, scope, later, &seen, target);
+	config_metadata_fini(&seen);
+	return rc;
+}
