@@ -82,7 +82,7 @@ void log_u64(struct log_record *rec, const char *key, uint64_t value);
 void log_i64(struct log_record *rec, const char *key, int64_t value);
 void log_bool(struct log_record *rec, const char *key, bool value);
 void log_addr(struct log_record *rec, const char *key, const struct addr *value);
-/* Adds "level", "time" and "msg" (printf format), sorts by key (the last of equal keys stays), formats, hands over. */
+/* Adds "level", "time", "msg" (printf format), sorts by key (the last of equal keys stays), hands over. */
 void log_emit(struct logger *lg, struct log_record *rec, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -93,7 +93,8 @@ void log_msg(struct logger *lg, enum log_level level, const char *kind, const ch
 /*
  * Formats a record into out as one line with a final newline, for tests and the emitter alike; wall_ns is
  * nanoseconds since 1970. Returns the length; a record that does not fit is cut inside the longest
- * string values, never in the middle of an escape, so that the line stays valid JSON. 0 when even that is too long.
+ * string values, never in the middle of an escape, so that the line stays valid JSON; 0 when even that is
+ * too long.
  * JSON: as GOST 3.2.6. Text: logrus' time, level, msg, then the other keys sorted.
  */
 size_t log_format_line(char *out, size_t cap, enum log_format format, const struct log_record *rec,

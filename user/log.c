@@ -32,7 +32,7 @@ struct logger {
 };
 
 static const char *const level_names[] = {
-	[LOG_TRACE] = "trace", [LOG_DEBUG] = "debug", [LOG_INFO] = "info",
+	[LOG_TRACE] = "trace",	[LOG_DEBUG] = "debug", [LOG_INFO] = "info",
 	[LOG_WARN] = "warning", [LOG_ERROR] = "error", [LOG_FATAL] = "fatal",
 };
 _Static_assert(sizeof(level_names) / sizeof(level_names[0]) == LOG_FATAL + 1, "one name per level");
@@ -250,7 +250,7 @@ void log_new_sid(char out[static LOG_SID_LEN + 1])
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 	struct timespec now;
-	uint8_t id[13] = { 0 }; /* 12 bytes, and one so that the last digit has a second byte to look at */
+	uint8_t id[13] = {0}; /* 12 bytes, and one so that the last digit has a second byte to look at */
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	put_be(id, (uint32_t)now.tv_sec, 4);

@@ -16,7 +16,7 @@
 #include "addr.h"
 #include "log.h"
 
-#define ITEMS_MAX (LOG_FIELDS_MAX + 3) /* level, time, msg */
+#define ITEMS_MAX     (LOG_FIELDS_MAX + 3) /* level, time, msg */
 #define TIME_TEXT_MAX 40
 
 /* What is written so far. Once full it stays full, and the line is thrown away. */
@@ -71,14 +71,26 @@ static void put_i64(struct line *ln, int64_t v)
 
 /* What stands for itself between quotes: printable ASCII except '"' and '\\'. */
 static const bool plain[256] = {
-	[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true,
+	[' ' ... '!'] = true,
+	['#' ... '['] = true,
+	[']' ... '~'] = true,
 };
+
+/* Length of the character that starts with this byte, or 0: no character does. */
+static size_t utf8_len(unsigned char lead)
+{
+	if (lead < 0x80)
+		return 1;
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
 
 /* Bytes of the UTF-8 character at s, or 0: cut, overlong, surrogate or beyond U+10FFFF. */
 static size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *out)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t n = utf8_len(s[0]);
 
 	if (!n || n > len)
 		return 0;
@@ -266,7 +278,7 @@ static int compare_items(const struct item *a, const struct item *b)
 /* Insertion sort: a dozen fields, mostly added in order already. */
 static size_t add_item(struct item *items, size_t count, const struct log_field *field)
 {
-	struct item new = { key_rank(field->key), field };
+	struct item new = {key_rank(field->key), field};
 	size_t at = count;
 
 	while (at && compare_items(&items[at - 1], &new) > 0)
@@ -322,7 +334,7 @@ static void put_item(struct line *ln, const struct log_field *field, bool first)
 static size_t try_line(char *out, size_t cap, enum log_format format, const struct item *items, size_t count,
 		       size_t value_max)
 {
-	struct line ln = { .at = out, .end = out + cap, .format = format, .value_max = value_max };
+	struct line ln = {.at = out, .end = out + cap, .format = format, .value_max = value_max};
 
 	for (size_t i = 0; i < count; i++)
 		put_item(&ln, items[i].field, i == 0);
@@ -351,7 +363,7 @@ static size_t collect(struct item *items, enum log_format format, const struct l
 	size_t count = 0, fixed = format == LOG_FORMAT_TEXT ? 3 : 0;
 
 	for (size_t i = 0; i < fixed; i++)
-		items[i] = (struct item){ 0, &own[i] };
+		items[i] = (struct item){0, &own[i]};
 	for (size_t i = 0; i < rec->count; i++)
 		count = add_item(items + fixed, count, &rec->fields[i]);
 	for (size_t i = fixed; i < 3; i++)
@@ -364,9 +376,9 @@ size_t log_format_line(char *out, size_t cap, enum log_format format, const stru
 {
 	char when[TIME_TEXT_MAX];
 	const struct log_field own[3] = {
-		{ .key = "time", .type = LOG_FIELD_STR, .str = when },
-		{ .key = "level", .type = LOG_FIELD_STR, .str = log_level_name(rec->level) },
-		{ .key = "msg", .type = LOG_FIELD_STR, .str = msg },
+		{.key = "time", .type = LOG_FIELD_STR, .str = when},
+		{.key = "level", .type = LOG_FIELD_STR, .str = log_level_name(rec->level)},
+		{.key = "msg", .type = LOG_FIELD_STR, .str = msg},
 	};
 	struct item items[ITEMS_MAX];
 

@@ -36,7 +36,7 @@ static int open_path(const char *path)
 
 int log_sink_open(struct log_sink *sink, const char *output)
 {
-	struct log_sink s = { .fd = -1 };
+	struct log_sink s = {.fd = -1};
 	struct stat st;
 
 	if (!output || one_of(output, "", "stderr")) {
@@ -80,7 +80,7 @@ static bool expired(const _Atomic uint64_t *deadline_ns)
 /* 0 when a piece can be written, -ETIMEDOUT, or what poll() says. */
 static int wait_writable(const struct log_sink *sink, const _Atomic uint64_t *deadline_ns)
 {
-	struct pollfd pfd = { .fd = sink->fd, .events = POLLOUT };
+	struct pollfd pfd = {.fd = sink->fd, .events = POLLOUT};
 
 	if (sink->regular)
 		return 0;

@@ -19,21 +19,21 @@
 
 #include "log_sink.h"
 
-#define BUFFER_BYTES (1024U * 1024) /* there are two, so 1 to 2 MiB may wait; pages cost memory once used */
-#define URGENT_BYTES (BUFFER_BYTES / 4)
-#define COLLECT_NS (5ULL * 1000 * 1000)
-#define DRAIN_NS (2ULL * 1000 * 1000 * 1000)
+#define BUFFER_BYTES  (1024U * 1024) /* there are two, so 1 to 2 MiB may wait; pages cost memory once used */
+#define URGENT_BYTES  (BUFFER_BYTES / 4)
+#define COLLECT_NS    (5ULL * 1000 * 1000)
+#define DRAIN_NS      (2ULL * 1000 * 1000 * 1000)
 #define JOIN_GRACE_NS (500ULL * 1000 * 1000)
 
 struct log_writer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	char *filling;       /* lock */
-	size_t filled;       /* lock */
-	uint64_t lost;       /* lock; records dropped since the buffers last changed places */
-	size_t wake_at;      /* lock; a producer that reaches this many bytes signals */
+	char *filling;	     /* lock */
+	size_t filled;	     /* lock */
+	uint64_t lost;	     /* lock; records dropped since the buffers last changed places */
+	size_t wake_at;	     /* lock; a producer that reaches this many bytes signals */
 	bool threaded, stop; /* lock */
-	char *writing;       /* the thread's */
+	char *writing;	     /* the thread's */
 	uint64_t unreported; /* the thread's (before it runs: lock): lost, and no notice written yet */
 	uint64_t rest_until; /* the thread's: collect until then */
 	struct log_sink sink;
@@ -53,7 +53,7 @@ static uint64_t clock_ns(clockid_t clock)
 
 static struct timespec to_timespec(uint64_t ns)
 {
-	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000U), .tv_nsec = (long)(ns % 1000000000U) };
+	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000U), .tv_nsec = (long)(ns % 1000000000U)};
 }
 
 static void init_sync(struct log_writer *w)
@@ -180,7 +180,7 @@ static bool take_lines(struct log_writer *w, size_t *len, uint64_t *lost)
 static void write_notice(struct log_writer *w)
 {
 	char line[256], msg[64];
-	struct log_record rec = { .level = LOG_WARN };
+	struct log_record rec = {.level = LOG_WARN};
 
 	snprintf(msg, sizeof(msg), "%llu log records dropped", (unsigned long long)w->unreported);
 	size_t len = log_format_line(line, sizeof(line), w->format, &rec, msg, clock_ns(CLOCK_REALTIME));
