@@ -31,14 +31,15 @@ struct selector_pick {
 };
 
 /*
- * Index of the node to use, now marked as tried, or -ENOENT when none is left. Failed nodes (max_fails reached less than
- * fail_timeout ago) and backups are passed over while others are left; when only failed ones are left the first
- * untried is given (last resort: a wrong mark must not turn an outage of one second into one of ten).
+ * Index of the node to use, now marked as tried, or -ENOENT when none is left. Failed nodes (max_fails
+ * reached less than fail_timeout ago) and backups are passed over while others are left; when only failed
+ * ones are left the first untried is given (last resort: a wrong mark must not turn an outage of one second
+ * into one of ten).
  * hash: of the client (strategy hash); random: any number (strategy random). now_ns: monotonic.
  */
 int selector_next(struct selector *sel, struct selector_pick *pick, uint32_t hash, uint32_t random,
 		  uint64_t now_ns);
-/* A dial failed, or worked. Fails count until a success; from max_fails on each one starts fail_timeout anew. */
+/* A dial failed, or worked. Fails count until a success; from max_fails on each starts fail_timeout anew. */
 void selector_mark_failed(struct selector *sel, size_t node, uint64_t now_ns);
 void selector_mark_good(struct selector *sel, size_t node);
 /* CRC-32 (IEEE) of an IP text: GOST's hash, so that stickiness survives a move from GOST. */

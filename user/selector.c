@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#define DEFAULT_MAX_FAILS 1
+#define DEFAULT_MAX_FAILS	1
 #define DEFAULT_FAIL_TIMEOUT_NS (10ULL * 1000 * 1000 * 1000)
 
 struct mark {
@@ -32,14 +32,14 @@ struct selector {
 	struct mark marks[];
 };
 
-/* The untried nodes fall into three classes; a class is used only when those before it are empty. */
-enum node_class { PRIMARY, BACKUP, FAILED, CLASS_COUNT };
+/* The untried nodes fall into three tiers; a tier is used only when those before it are empty. */
+enum tier { PRIMARY, BACKUP, FAILED, TIER_COUNT };
 
 /* What a choice is made from, so that helpers need no long argument lists. */
 struct look {
 	const struct selector *sel;
 	uint64_t tried, now_ns;
-	enum node_class class;
+	enum tier tier;
 };
 
 int selector_new(struct selector **out, const struct forwarder_config *cfg)
@@ -53,7 +53,8 @@ int selector_new(struct selector **out, const struct forwarder_config *cfg)
 	sel->strategy = sc->present ? sc->strategy : SELECTOR_ROUND;
 	/* A selector that leaves them out (0) gets GOST's defaults too. */
 	sel->max_fails = sc->present && sc->max_fails ? sc->max_fails : DEFAULT_MAX_FAILS;
-	sel->fail_timeout_ns = sc->present && sc->fail_timeout_ns ? sc->fail_timeout_ns : DEFAULT_FAIL_TIMEOUT_NS;
+	sel->fail_timeout_ns =
+		sc->present && sc->fail_timeout_ns ? sc->fail_timeout_ns : DEFAULT_FAIL_TIMEOUT_NS;
 	*out = sel;
 	return 0;
 }
@@ -83,10 +84,10 @@ static bool matches(const struct look *look, size_t node)
 {
 	if (is_tried(look->tried, node))
 		return false;
-	if (look->class == FAILED)
+	if (look->tier == FAILED)
 		return true;
 	bool backup = look->sel->cfg->nodes[node].opt.backup;
-	return backup == (look->class == BACKUP) && !is_failed(look->sel, node, look->now_ns);
+	return backup == (look->tier == BACKUP) && !is_failed(look->sel, node, look->now_ns);
 }
 
 static unsigned weight_of(const struct look *look, size_t node)
@@ -136,7 +137,7 @@ static int choose(const struct look *look, uint64_t number)
 
 	if (!total)
 		return -ENOENT;
-	if (look->class == FAILED)
+	if (look->tier == FAILED)
 		return match_at(look, 0);
 	return match_at(look, number % total);
 }
@@ -159,12 +160,12 @@ static uint64_t strategy_number(struct selector *sel, bool retry, uint32_t hash,
 int selector_next(struct selector *sel, struct selector_pick *pick, uint32_t hash, uint32_t random,
 		  uint64_t now_ns)
 {
-	struct look look = { .sel = sel, .tried = pick->tried, .now_ns = now_ns };
+	struct look look = {.sel = sel, .tried = pick->tried, .now_ns = now_ns};
 	uint64_t number = strategy_number(sel, pick->tried != 0, hash, random);
 	int node = -ENOENT;
 
-	for (int class = PRIMARY; class < CLASS_COUNT && node < 0; class++) {
-		look.class = (enum node_class)class;
+	for (int tier = PRIMARY; tier < TIER_COUNT && node < 0; tier++) {
+		look.tier = (enum tier)tier;
 		node = choose(&look, number);
 	}
 	if (node >= 0 && node < 64)
