@@ -2,8 +2,8 @@
 /*
  * resolver.h - names to addresses, asynchronously, with a cache that respects TTLs.
  *
- * Why: a lookup must never hold up a loop, and an upstream that moves must be followed. One resolver per worker
- * (c-ares channel on the worker's loop), so no locks. Stale answers are served while a refresh fails.
+ * Why: a lookup must never hold up a loop, and an upstream that moves must be followed. One resolver per
+ * worker (c-ares channel on the worker's loop), so no locks. Stale answers are served while a refresh fails.
  * Owns: the c-ares channel, the cache. Callers own their requests (embedded).
  * Never: blocks, calls back after resolver_cancel().
  * See: ares_getaddrinfo(3), user/resolver.c, resolver_cache.h (what is kept, and for how long).
@@ -37,12 +37,12 @@ struct resolver_request {
 };
 
 int resolver_new(struct resolver **out, struct loop *loop);
-/* Pending requests are forgotten without a call. Before loop_free(), and not from inside a resolver_fn. NULL is fine. */
+/* Pending requests are forgotten without a call. Before loop_free(); not from inside a resolver_fn. */
 void resolver_free(struct resolver *r);
 
 /*
- * Numeric text (a zone as in fe80::1%eth0 too) and cached names answer at once, from inside this call. An empty
- * host is this machine: 127.0.0.1 then ::1 (Go's meaning of ":80" in a dial). port in host byte order.
+ * Numeric text (a zone as in fe80::1%eth0 too) and cached names answer at once, from inside this call. An
+ * empty host is this machine: 127.0.0.1 then ::1 (Go's meaning of ":80" in a dial). port in host byte order.
  */
 void resolver_lookup(struct resolver *r, struct resolver_request *req, const char *host, uint16_t port,
 		     resolver_fn fn);
@@ -50,13 +50,13 @@ void resolver_cancel(struct resolver *r, struct resolver_request *req); /* idemp
 
 /* Where and how to ask; a zeroed member means the default. */
 struct resolver_config {
-	const char *servers;     /* "10.0.0.1:53,[2001:db8::1]:53"; default: from resolv.conf */
+	const char *servers;	 /* "10.0.0.1:53,[2001:db8::1]:53"; default: from resolv.conf */
 	const char *resolv_conf; /* default /etc/resolv.conf; its changes are followed */
-	uint16_t port;           /* of servers without one; default 53 */
-	unsigned timeout_ms;     /* of the first try, doubled with each further one; default 1500 */
-	unsigned tries;          /* per server; default 3 */
+	uint16_t port;		 /* of servers without one; default 53 */
+	unsigned timeout_ms;	 /* of the first try, doubled with each further one; default 1500 */
+	unsigned tries;		 /* per server; default 3 */
 };
-/* Copies what it needs. Keeps the cache. 0, -EINVAL (servers), -EBUSY while a lookup is in flight, or -ENOMEM. */
+/* Copies what it needs; keeps the cache. 0, -EINVAL (servers), -EBUSY (a lookup in flight), or -ENOMEM. */
 int resolver_configure(struct resolver *r, const struct resolver_config *cfg);
 /* The same with only other servers. */
 int resolver_set_servers(struct resolver *r, const char *csv);

@@ -19,11 +19,11 @@
 #include "loop.h"
 #include "resolver.h"
 
-#define RESOLVER_CACHE_MAX 4096
-#define RESOLVER_TTL_MIN_NS (1ULL * 1000 * 1000 * 1000)
-#define RESOLVER_TTL_MAX_NS (3600ULL * 1000 * 1000 * 1000)
-#define RESOLVER_STALE_NS (24 * RESOLVER_TTL_MAX_NS) /* after it expired; RFC 8767 suggests 1 to 3 days */
-#define RESOLVER_FAILURE_NS (1ULL * 1000 * 1000 * 1000)
+#define RESOLVER_CACHE_MAX   4096
+#define RESOLVER_TTL_MIN_NS  (1ULL * 1000 * 1000 * 1000)
+#define RESOLVER_TTL_MAX_NS  (3600ULL * 1000 * 1000 * 1000)
+#define RESOLVER_STALE_NS    (24 * RESOLVER_TTL_MAX_NS) /* after it expired; RFC 8767 suggests 1 to 3 days */
+#define RESOLVER_FAILURE_NS  (1ULL * 1000 * 1000 * 1000)
 #define RESOLVER_PATIENCE_NS (2ULL * 1000 * 1000 * 1000) /* for a new answer, while a stale one is at hand */
 
 struct resolver_entry {
@@ -34,7 +34,7 @@ struct resolver_entry {
 	struct loop_timer patience;
 	bool in_flight;
 	bool impatient; /* in flight for too long: the stale answer is given meanwhile */
-	int failure;    /* of the last lookup: -errno, or 0 */
+	int failure;	/* of the last lookup: -errno, or 0 */
 	uint64_t failed_until_ns;
 	uint64_t fresh_until_ns, stale_until_ns; /* of addrs */
 	size_t count;
@@ -53,8 +53,8 @@ struct resolver_entry *resolver_cache_add(struct resolver_cache *cache, const ch
 void resolver_cache_fini(struct resolver_cache *cache);
 
 /* A good answer: interleaves families, drops repeats, keeps at most RESOLVER_ADDRS_MAX. ttl_ns is clamped. */
-void resolver_cache_store(struct resolver_entry *entry, const struct addr *addrs, size_t count, uint64_t ttl_ns,
-			  uint64_t now_ns);
+void resolver_cache_store(struct resolver_entry *entry, const struct addr *addrs, size_t count,
+			  uint64_t ttl_ns, uint64_t now_ns);
 /* A failed lookup: -ENOENT is an answer and ends what was known before, everything else is not. */
 void resolver_cache_fail(struct resolver_entry *entry, int status, uint64_t now_ns);
 

@@ -26,14 +26,14 @@ struct resolver_channel {
 	ares_channel ares; /* NULL: could not be opened */
 	void (*settled)(struct resolver_channel *ch);
 	struct resolver_watch *watches;
-	struct loop_timer timer;     /* c-ares' next timeout */
-	struct resolver_config cfg;  /* numbers; its strings are these: */
+	struct loop_timer timer;    /* c-ares' next timeout */
+	struct resolver_config cfg; /* numbers; its strings are these: */
 	char *servers, *resolv_conf;
 	struct timespec conf_changed; /* resolv.conf as it was read */
 	uint64_t conf_checked_ns;
 };
 
-/* settled: c-ares may have called back since the last turn; look at what it said. 0 or -errno (then nothing is owned). */
+/* settled: c-ares may have called back; look at what it said. 0, or -errno and nothing is owned. */
 int resolver_channel_init(struct resolver_channel *ch, struct loop *loop,
 			  void (*settled)(struct resolver_channel *ch));
 /* Queries in flight are called back with ARES_EDESTRUCTION. Idempotent. */
@@ -44,6 +44,7 @@ int resolver_channel_configure(struct resolver_channel *ch, const struct resolve
 /* Starts anew when resolv.conf has changed (looked at once a second). Only while no query is in flight. */
 void resolver_channel_refresh(struct resolver_channel *ch);
 /* May call back at once (hosts file). Does not call settled. */
-void resolver_channel_ask(struct resolver_channel *ch, const char *host, ares_addrinfo_callback fn, void *arg);
+void resolver_channel_ask(struct resolver_channel *ch, const char *host, ares_addrinfo_callback fn,
+			  void *arg);
 /* Waits for what c-ares wants next: at the end of settled, and after asking. */
 void resolver_channel_arm(struct resolver_channel *ch);

@@ -17,11 +17,11 @@
 #define RESOLVER_NAME_MAX 254 /* with a final dot */
 
 /*
- * Addresses (port 0) that the text itself says: none, one, or two for "" (127.0.0.1, ::1). -ENODEV for a zone that
- * no interface has. out has room for two.
+ * Addresses (port 0) that the text itself says: none, one, or two for "" (127.0.0.1, ::1). -ENODEV for a
+ * zone that no interface has. out has room for two.
  */
 int resolver_name_numeric(const char *host, struct addr *out);
-/* Letters, digits, '-', '_', dots between labels of 1..63; not a number ("1.2.3", "01.2.3.4" are typos of addresses). */
+/* Letters, digits, '-', '_', dots between labels of 1..63; "1.2.3" and "01.2.3.4" are typos of addresses. */
 bool resolver_name_valid(const char *host);
 /* Lower-case copy of a valid name. */
 void resolver_name_key(const char *host, char out[static RESOLVER_NAME_MAX + 1]);

@@ -22,12 +22,12 @@
 #include "resolver_names.h"
 
 #define HOSTS_TTL_NS (5ULL * 1000 * 1000 * 1000)
-#define NODES_MAX 64 /* of one answer that are looked at */
+#define NODES_MAX    64 /* of one answer that are looked at */
 
 struct resolver {
 	struct resolver_channel channel;
 	struct resolver_cache cache;
-	struct resolver_entry *done;     /* answered, requests not called yet */
+	struct resolver_entry *done;	 /* answered, requests not called yet */
 	struct resolver_entry *starting; /* being asked right now: an answer now is from the hosts file */
 	unsigned in_flight;
 };
@@ -70,7 +70,8 @@ static void fill_failure(struct answer *answer, const char *host, int status)
 }
 
 /* Copied, because a request that is called may cause the entry to be evicted. */
-static void fill_answer(struct answer *answer, const struct resolver_entry *entry, enum resolver_verdict verdict)
+static void fill_answer(struct answer *answer, const struct resolver_entry *entry,
+			enum resolver_verdict verdict)
 {
 	if (verdict != RESOLVER_USE) {
 		fill_failure(answer, entry->host, entry->failure);
@@ -266,7 +267,7 @@ static void lookup_name(struct resolver *r, struct resolver_request *req, const 
 void resolver_lookup(struct resolver *r, struct resolver_request *req, const char *host, uint16_t port,
 		     resolver_fn fn)
 {
-	struct answer answer = { 0 };
+	struct answer answer = {0};
 
 	resolver_cancel(r, req);
 	req->port = port;

@@ -96,8 +96,8 @@ static void interleave(struct resolver_entry *entry, const struct addr *addrs, s
 
 	entry->count = 0;
 	while ((lead_at < count || other_at < count) && entry->count < RESOLVER_ADDRS_MAX) {
-		const struct addr *a = next_of(addrs, count, lead ? &lead_at : &other_at,
-					       addr_family(&addrs[0]), lead);
+		const struct addr *a =
+			next_of(addrs, count, lead ? &lead_at : &other_at, addr_family(&addrs[0]), lead);
 		if (a && !contains(entry, a))
 			entry->addrs[entry->count++] = *a;
 		lead = !lead;
@@ -109,8 +109,8 @@ static uint64_t clamp(uint64_t v, uint64_t least, uint64_t most)
 	return v < least ? least : v > most ? most : v;
 }
 
-void resolver_cache_store(struct resolver_entry *entry, const struct addr *addrs, size_t count, uint64_t ttl_ns,
-			  uint64_t now_ns)
+void resolver_cache_store(struct resolver_entry *entry, const struct addr *addrs, size_t count,
+			  uint64_t ttl_ns, uint64_t now_ns)
 {
 	interleave(entry, addrs, count);
 	entry->failure = 0;

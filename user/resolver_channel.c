@@ -15,10 +15,10 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
-#define DEFAULT_TIMEOUT_MS 1500
-#define DEFAULT_TRIES 3
+#define DEFAULT_TIMEOUT_MS  1500
+#define DEFAULT_TRIES	    3
 #define DEFAULT_RESOLV_CONF "/etc/resolv.conf"
-#define CONF_CHECK_NS (1ULL * 1000 * 1000 * 1000)
+#define CONF_CHECK_NS	    (1ULL * 1000 * 1000 * 1000)
 
 /* One socket of c-ares. */
 struct resolver_watch {
@@ -31,7 +31,8 @@ struct resolver_watch {
 
 static void on_socket(struct loop_io *io, uint32_t events)
 {
-	struct resolver_watch *watch = (struct resolver_watch *)((char *)io - offsetof(struct resolver_watch, io));
+	struct resolver_watch *watch =
+		(struct resolver_watch *)((char *)io - offsetof(struct resolver_watch, io));
 	struct resolver_channel *ch = watch->channel;
 	ares_socket_t fd = io->fd;
 	bool broken = events & (EPOLLERR | EPOLLHUP); /* c-ares finds out by trying */
@@ -177,7 +178,7 @@ void resolver_channel_refresh(struct resolver_channel *ch)
 
 void resolver_channel_ask(struct resolver_channel *ch, const char *host, ares_addrinfo_callback fn, void *arg)
 {
-	static const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	static const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
 	if (ch->ares)
 		ares_getaddrinfo(ch->ares, host, NULL, &hints, fn, arg);

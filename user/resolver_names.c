@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* resolver_names.c - see resolver_names.h. ASCII only: the process' locale must not decide what a letter is. */
+/*
+ * resolver_names.c - see resolver_names.h.
+ *
+ * Why: plain ASCII comparisons: the process' locale must not decide what a letter is.
+ * Owns: nothing.
+ */
 #include "resolver_names.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
 
-static const uint8_t loopback4[4] = { 127, 0, 0, 1 };
-static const uint8_t loopback6[16] = { [15] = 1 };
+static const uint8_t loopback4[4] = {127, 0, 0, 1};
+static const uint8_t loopback6[16] = {[15] = 1};
 
 static bool is_digit(char c)
 {
@@ -65,7 +70,8 @@ static size_t label_len(const char *s)
 {
 	size_t n = 0;
 
-	while ((to_lower(s[n]) >= 'a' && to_lower(s[n]) <= 'z') || is_digit(s[n]) || s[n] == '-' || s[n] == '_')
+	while ((to_lower(s[n]) >= 'a' && to_lower(s[n]) <= 'z') || is_digit(s[n]) || s[n] == '-' ||
+	       s[n] == '_')
 		n++;
 	return n <= 63 ? n : 0;
 }
