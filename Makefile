@@ -36,7 +36,7 @@ SKEL := $(BUILD)/gen/sockmap.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit kernel e2e fuzz fuzz-run tools install clean format stats
+.PHONY: all check unit kernel e2e fuzz fuzz-run tools man install clean format
 
 all: $(BUILD)/gostbpf
 
@@ -73,14 +73,20 @@ unit_progs := $(patsubst tests/unit/test_%.c,$(BUILD)/unit/test_%,$(wildcard tes
 kernel_progs := $(patsubst tests/kernel/test_%.c,$(BUILD)/kernel/test_%,$(wildcard tests/kernel/test_*.c))
 tool_progs := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 
-.SECONDEXPANSION:
-$(BUILD)/unit/test_%: tests/unit/test_%.c tests/unit/unit.c $$(foreach m,$$(unit_$$*),$(BUILD)/user/$$(m).o) | $(BUILD)/unit
-	$(call say,UNIT,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -MT $@ -Itests/unit $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) $(unit_$*_libs) -lcunit -lpthread
+$(BUILD)/unit/%.o: tests/unit/%.c | $(BUILD)/unit
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -Itests/unit -c -o $@ $<
+$(BUILD)/kernel/%.o: tests/kernel/%.c | $(BUILD)/kernel
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -Itests/unit -Itests/kernel -c -o $@ $<
 
-$(BUILD)/kernel/test_%: tests/kernel/test_%.c tests/unit/unit.c $$(foreach m,$$(kernel_$$*),$(BUILD)/user/$$(m).o) | $(BUILD)/kernel
+.SECONDEXPANSION:
+$(BUILD)/unit/test_%: $(BUILD)/unit/test_%.o $(BUILD)/unit/unit.o $$(foreach m,$$(unit_$$*),$(BUILD)/user/$$(m).o)
+	$(call say,UNIT,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(unit_$*_libs) -lcunit -lpthread
+$(BUILD)/kernel/test_%: $(BUILD)/kernel/test_%.o $(BUILD)/unit/unit.o $$(foreach m,$$(kernel_$$*),$(BUILD)/user/$$(m).o)
 	$(call say,KERN,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -MT $@ -Itests/unit -Itests/kernel $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) $(LIBS) -lcunit
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcunit
 
 $(BUILD)/tools/%: tests/tools/%.c | $(BUILD)/tools
 	$(call say,TOOL,$@)
@@ -110,11 +116,19 @@ fuzz: $(fuzz_progs)
 fuzz-run: fuzz
 	$(Q)scripts/run-fuzz $(FUZZ_SECONDS)
 
+# --- manual (scdoc) ---------------------------------------------------------------------------------
+man_pages := $(patsubst doc/%.scd,$(BUILD)/man/%,$(wildcard doc/*.scd))
+man: $(man_pages)
+$(BUILD)/man/%: doc/%.scd
+	$(Q)mkdir -p $(@D)
+	$(call say,MAN,$@)
+	$(Q)scdoc < $< > $@
+
 # --- the rest --------------------------------------------------------------------------------------
-install: all
+install: all man
 	install -D -m 0755 $(BUILD)/gostbpf $(DESTDIR)$(PREFIX)/sbin/gostbpf
 	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/gostbpf/README.md
-	for f in $(wildcard $(BUILD)/man/*.8 $(BUILD)/man/*.5); do \
+	for f in $(man_pages); do \
 		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
 
 format:
@@ -123,4 +137,4 @@ format:
 clean:
 	rm -rf build build-san build-fuzz
 
--include $(OBJS:.o=.d) $(BUILD)/gen/sockmap.bpf.d $(wildcard $(BUILD)/*/*.d)
+-include $(BUILD)/gen/sockmap.bpf.d $(wildcard $(BUILD)/*/*.d)

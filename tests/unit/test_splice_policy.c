@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_splice_policy.c - every threshold of splice_policy.h from both sides. See: user/splice_policy.c. */
+#include "splice_policy.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "unit.h"
+
+#define MS 1000000ull
+#define KIB 1024ull
+
+struct join_row {
+	const char *what;
+	uint64_t read_bytes, reads, gap_ns;
+	bool joins;
+};
+
+static const struct join_row join_rows[] = {
+	{"one large read is enough", 256 * KIB, 1, 0, true},
+	{"just below the bytes", 256 * KIB - 1, 1, 0, false},
+	{"many large reads", 16 * KIB, 16, 1 * MS, true},
+	{"the same, too slowly", 16 * KIB, 16, 4 * MS, false},
+	{"at the smallest read", 8 * KIB, 40, 1 * MS, true},
+	{"reads below it", 8 * KIB - 1, 49, 1 * MS, false},
+	{"chatter", 64, 100000, 0, false},
+};
+
+static void joins_after_bulk(void)
+{
+	for (size_t i = 0; i < sizeof(join_rows) / sizeof(join_rows[0]); i++) {
+		const struct join_row *row = &join_rows[i];
+		struct splice_policy p;
+		uint64_t now = 1000 * MS;
+		splice_policy_init(&p);
+		for (uint64_t n = 0; n < row->reads; n++, now += row->gap_ns)
+			splice_policy_read(&p, row->read_bytes, now);
+		bool joins = splice_policy_wants_in(&p, SPLICE_BULK);
+		if (joins != row->joins)
+			printf("    row: %s\n", row->what);
+		CU_ASSERT(joins == row->joins);
+	}
+}
+
+static void modes_decide_first(void)
+{
+	struct splice_policy p;
+
+	splice_policy_init(&p);
+	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_ALWAYS));
+	CU_ASSERT(!splice_policy_wants_in(&p, SPLICE_NEVER));
+	splice_policy_read(&p, 100 << 20, 1);
+	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_BULK));
+	CU_ASSERT(!splice_policy_wants_in(&p, SPLICE_NEVER));
+}
+
+static struct splice_policy joined(void)
+{
+	struct splice_policy p;
+
+	splice_policy_init(&p);
+	splice_policy_joined(&p, 1000, 10, 0);
+	return p;
+}
+
+static void small_pieces_leave(void)
+{
+	struct splice_policy p = joined();
+
+	/* Not before the interval, however small. */
+	CU_ASSERT(splice_policy_look(&p, SPLICE_BULK, 2000, 1000, SPLICE_LOOK_NS - 1) == SPLICE_STAY);
+	CU_ASSERT(splice_policy_look(&p, SPLICE_BULK, 1000 + 64 * 2048 - 1, 74, SPLICE_LOOK_NS) == SPLICE_LEAVE_SMALL);
+	p = joined();
+	CU_ASSERT(splice_policy_look(&p, SPLICE_BULK, 1000 + 64 * 2048, 74, SPLICE_LOOK_NS) == SPLICE_STAY);
+	/* Too few pieces to tell. */
+	p = joined();
+	CU_ASSERT(splice_policy_look(&p, SPLICE_BULK, 1063, 73, SPLICE_LOOK_NS) == SPLICE_STAY);
+	/* Forced flows stay. */
+	p = joined();
+	CU_ASSERT(splice_policy_look(&p, SPLICE_ALWAYS, 2000, 1000, SPLICE_LOOK_NS) == SPLICE_STAY);
+}
+
+static void idle_flows_leave(void)
+{
+	struct splice_policy p = joined();
+	uint64_t now = 0;
+
+	for (int i = 1; i <= 4; i++) {
+		now += SPLICE_LOOK_NS;
+		CU_ASSERT(splice_policy_look(&p, SPLICE_ALWAYS, 1000, 10, now) == SPLICE_STAY);
+	}
+	now += SPLICE_LOOK_NS;
+	CU_ASSERT(splice_policy_look(&p, SPLICE_ALWAYS, 1000, 10, now) == SPLICE_LEAVE_IDLE);
+	/* A byte in between starts the second again. */
+	p = joined();
+	CU_ASSERT(splice_policy_look(&p, SPLICE_ALWAYS, 1001, 11, 900 * MS) == SPLICE_STAY);
+	CU_ASSERT(splice_policy_look(&p, SPLICE_ALWAYS, 1001, 11, 1800 * MS) == SPLICE_STAY);
+	CU_ASSERT(splice_policy_look(&p, SPLICE_ALWAYS, 1001, 11, 2000 * MS) == SPLICE_LEAVE_IDLE);
+}
+
+static void leaving_small_asks_for_more(void)
+{
+	struct splice_policy p = joined();
+
+	splice_policy_left(&p, SPLICE_LEAVE_SMALL);
+	splice_policy_read(&p, 256 * KIB, 1);
+	CU_ASSERT(!splice_policy_wants_in(&p, SPLICE_BULK));
+	splice_policy_read(&p, 256 * KIB, 2);
+	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_BULK));
+	for (int i = 0; i < 40; i++)
+		splice_policy_left(&p, SPLICE_LEAVE_SMALL);
+	splice_policy_read(&p, 16 << 20, 3);
+	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_BULK));
+	splice_policy_init(&p);
+	splice_policy_left(&p, SPLICE_LEAVE_IDLE);
+	splice_policy_read(&p, 256 * KIB, 4);
+	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_BULK));
+}
+
+static const struct unit_case cases[] = {
+	{"joins after bulk", joins_after_bulk},
+	{"the mode decides first", modes_decide_first},
+	{"small pieces leave", small_pieces_leave},
+	{"idle flows leave", idle_flows_leave},
+	{"leaving for small pieces asks for more", leaving_small_asks_for_more},
+};
+
+UNIT_MAIN("splice_policy", cases)
