@@ -66,5 +66,4 @@ int config_key_add(struct metadata *md, const struct config_key *key, const char
 void config_key_presets(unsigned scope, void *target);
 /* Applies all entries of md, which config_key_add() has checked. */
 int config_key_apply_all(const struct metadata *md, unsigned scope, void *target, struct config_error *err);
-const char *config_scope_name(unsigned scope);			/* "service", ... of a single scope */
-const char *config_key_type_name(const struct config_key *key); /* for --help: "duration", "0|1|2" */
+const char *config_scope_name(unsigned scope); /* "service", ... of a single scope */

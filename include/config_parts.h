@@ -29,7 +29,6 @@ void *config_grow(void *array, size_t count, size_t size);
 
 struct service_config *config_new_service(struct config *cfg); /* NULL: out of memory */
 struct node_config *config_new_node(struct forwarder_config *fwd);
-void config_service_fini(struct service_config *svc);
 void config_forwarder_fini(struct forwarder_config *fwd);
 
 const char *config_metadata_get(const struct metadata *md, const char *key); /* NULL: not there */

@@ -3,7 +3,7 @@
  * config_tree.h - YAML text as a small tree of scalars, lists and mappings with positions.
  *
  * Why: libyaml's own document API resolves aliases silently and guesses types; a configuration needs
- * neither. Scalars stay text, typed later by who reads them, so YAML 1.1's "no", 1:30 and 010 hold no surprise.
+ * neither. Scalars stay text, typed later by who reads them: YAML 1.1's "no", 1:30 and 010 do not surprise.
  * Owns: its nodes and texts. Never: follows an alias, keeps more than one document.
  * See: config_yaml.c, tests/fuzz/fuzz_config_yaml.c.
  */

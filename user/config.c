@@ -44,7 +44,7 @@ void config_forwarder_fini(struct forwarder_config *fwd)
 	*fwd = (struct forwarder_config){0};
 }
 
-void config_service_fini(struct service_config *svc)
+static void service_fini(struct service_config *svc)
 {
 	free(svc->name);
 	free(svc->addr);
@@ -70,7 +70,7 @@ void config_init(struct config *cfg)
 void config_free(struct config *cfg)
 {
 	for (size_t i = 0; i < cfg->service_count; i++)
-		config_service_fini(&cfg->services[i]);
+		service_fini(&cfg->services[i]);
 	free(cfg->services);
 	free(cfg->log.level);
 	free(cfg->log.format);

@@ -105,11 +105,6 @@ static const struct {
 	[KEY_STRATEGY] = {parse_strategy, "round, random, fifo or hash", "strategy"},
 };
 
-const char *config_key_type_name(const struct config_key *key)
-{
-	return types[key->type].name;
-}
-
 static bool in_range(const struct config_key *key, uint64_t value)
 {
 	if (key->type == KEY_TRUE)

@@ -217,9 +217,26 @@ static int compare_addrs(const void *a, const void *b)
 	return strncasecmp(x->host, y->host, x->host_len);
 }
 
+/* Equal ones stay in the order of the configuration, so that a message names them in that order. */
+static int order_names(const void *a, const void *b)
+{
+	const struct service_config *x = ((const struct claim *)a)->svc, *y = ((const struct claim *)b)->svc;
+	int rc = compare_names(a, b);
+
+	return rc ? rc : (x > y) - (x < y);
+}
+
+static int order_addrs(const void *a, const void *b)
+{
+	const struct service_config *x = ((const struct claim *)a)->svc, *y = ((const struct claim *)b)->svc;
+	int rc = compare_addrs(a, b);
+
+	return rc ? rc : (x > y) - (x < y);
+}
+
 static int check_names(struct claim *claims, size_t count, struct config_error *err)
 {
-	qsort(claims, count, sizeof(*claims), compare_names);
+	qsort(claims, count, sizeof(*claims), order_names);
 	for (size_t i = 1; i < count; i++)
 		if (!compare_names(&claims[i - 1], &claims[i]))
 			return config_fail(
@@ -231,7 +248,7 @@ static int check_names(struct claim *claims, size_t count, struct config_error *
 /* With SO_REUSEPORT the second bind would succeed, and the kernel would deal clients to both. */
 static int check_addrs(struct claim *claims, size_t count, struct config_error *err)
 {
-	qsort(claims, count, sizeof(*claims), compare_addrs);
+	qsort(claims, count, sizeof(*claims), order_addrs);
 	for (size_t i = 1; i < count; i++)
 		if (claims[i].port && !compare_addrs(&claims[i - 1], &claims[i]))
 			return config_fail(

@@ -50,7 +50,7 @@ static size_t take_pair(const char *text, size_t len, char out[static 11])
 	unsigned high = escape_code(text, len);
 	unsigned low = high ? escape_code(text + 6, len - 6) : 0;
 
-	if (high < 0xd800 || high > 0xdbff || low < 0xdc00 || low > 0xdfff)
+	if (high < 0xd800 || high > 0xdbff) /* jansson has seen to it that a low half follows a high one */
 		return 0;
 	snprintf(out, 11, "\\U%08X", 0x10000u + ((high - 0xd800) << 10) + (low - 0xdc00));
 	return 12;

@@ -184,6 +184,11 @@ static int parse_path(struct url *url, struct config_error *err)
 
 /* --- services ---------------------------------------------------------------------------------- */
 
+static int shown(ptrdiff_t len)
+{
+	return len < SPEC_SHOWN ? (int)len : SPEC_SHOWN;
+}
+
 /* The password of a -L must not come back on a terminal or in a log. */
 static char *describe(const char *spec)
 {
@@ -195,7 +200,7 @@ static char *describe(const char *spec)
 	int rc;
 
 	if (colon)
-		rc = asprintf(&out, "-L \"%.*s:***%.*s\"", (int)(colon - spec), spec, SPEC_SHOWN, at);
+		rc = asprintf(&out, "-L \"%.*s:***%.*s\"", shown(colon - spec), spec, SPEC_SHOWN, at);
 	else
 		rc = asprintf(&out, "-L \"%.*s%s\"", SPEC_SHOWN, spec,
 			      strlen(spec) > SPEC_SHOWN ? "..." : "");

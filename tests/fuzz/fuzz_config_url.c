@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fuzz_config_url.c - any bytes as -L strings, one a line.
+ *
+ * Holds: a refusal has a text that begins with -L and ends; what is accepted and resolves prints YAML
+ * that is accepted again and prints the same.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_parts.h"
+
+static char *dump(const struct config *cfg)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (config_dump_yaml(cfg, out))
+		abort();
+	fclose(out);
+	return text;
+}
+
+static void check_round_trip(const struct config *cfg)
+{
+	struct config again;
+	struct config_error err;
+	char *first = dump(cfg);
+
+	config_init(&again);
+	if (config_add_yaml(&again, "dump", first, strlen(first), &err))
+		abort();
+	char *second = dump(&again);
+	if (strcmp(first, second))
+		abort();
+	free(first);
+	free(second);
+	config_free(&again);
+}
+
+/* Ranges of thousands of ports are slow, and nothing new. */
+static bool is_slow(const char *text)
+{
+	size_t run = 0;
+
+	for (const char *p = strchr(text, '-'); p && *p && run < 4; p++)
+		run = *p >= '0' && *p <= '9' ? run + 1 : 0;
+	return run >= 4;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct config_types types = {config_gost_handlers, config_gost_listeners};
+	char *text = strndup((const char *)data, size), *rest = text, *spec;
+	struct config cfg;
+	struct config_error err = {""};
+	bool failed = false;
+
+	config_init(&cfg);
+	while (!failed && (spec = strsep(&rest, "\n")))
+		failed = !is_slow(spec) && config_add_url(&cfg, spec, &err);
+	if (failed && (strncmp(err.text, "-L \"", 4) || !memchr(err.text, '\0', sizeof(err.text))))
+		abort();
+	if (!failed && !config_resolve(&cfg, &types, &err))
+		check_round_trip(&cfg);
+	config_free(&cfg);
+	free(text);
+	return 0;
+}
