@@ -12,42 +12,44 @@
 #include "cli_flags.h"
 #include "config_parts.h"
 
-#define FLAG_AT(field) .offset = offsetof(struct cli, field)
+#define FLAG_AT(field)	     .offset = offsetof(struct cli, field)
+#define PROCESS(name, field) .kind = CLI_FLAG_PROCESS, .key = name, FLAG_AT(field)
+#define SERVE		     .group = "what to serve"
+#define RUN		     .group = "how to run"
+#define INSTEAD		     .group = "instead of serving"
 
 /* Two lines a row, the second for --help. */
 /* clang-format off */
 const struct cli_flag cli_flags[] = {
-	{ .name = "L", .kind = CLI_FLAG_URL, .arg = "SPEC", .group = "what to serve",
+	{ .name = "L", .kind = CLI_FLAG_URL, .arg = "SPEC", SERVE,
 	  .doc = "a service: tcp://[host]:port[-port]/target[,target...][?key=value&...]; may be repeated" },
-	{ .name = "C", .kind = CLI_FLAG_SOURCE, .arg = "FILE", .group = "what to serve",
+	{ .name = "C", .kind = CLI_FLAG_SOURCE, .arg = "FILE", SERVE,
 	  .doc = "configuration: a .yml, .yaml or .json file, - for standard input, or {...}; may be repeated" },
-	{ .name = "F", .kind = CLI_FLAG_LATER, .arg = "SPEC", .group = "what to serve",
+	{ .name = "F", .kind = CLI_FLAG_LATER, .arg = "SPEC", SERVE,
 	  .doc = "a hop of the chain (not supported yet)" },
-	{ .name = "engine", .kind = CLI_FLAG_PROCESS, .key = "engine", FLAG_AT(engine), .arg = "NAME", .group = "how to run",
+	{ .name = "engine", PROCESS("engine", engine), .arg = "NAME", RUN,
 	  .doc = "auto, sockmap, splice or copy, for services that do not name one" },
-	{ .name = "workers", .kind = CLI_FLAG_PROCESS, .key = "workers", FLAG_AT(workers), .arg = "N", .group = "how to run",
+	{ .name = "workers", PROCESS("workers", workers), .arg = "N", RUN,
 	  .doc = "threads (default: one for each CPU)" },
-	{ .name = "budget", .kind = CLI_FLAG_PROCESS, .key = "budget", FLAG_AT(budget), .arg = "SIZE", .group = "how to run",
+	{ .name = "budget", PROCESS("budget", budget), .arg = "SIZE", RUN,
 	  .doc = "kernel memory that all spliced flows together may fill (default 256M)" },
-	{ .name = "flowBudget", .kind = CLI_FLAG_PROCESS, .key = "flowBudget", FLAG_AT(flow_budget), .arg = "SIZE", .group = "how to run",
+	{ .name = "flowBudget", PROCESS("flowBudget", flow_budget), .arg = "SIZE", RUN,
 	  .doc = "kernel memory that one spliced flow may fill (default 16M)" },
-	{ .name = "drain", .kind = CLI_FLAG_PROCESS, .key = "drainTimeout", FLAG_AT(drain), .arg = "DURATION", .group = "how to run",
+	{ .name = "drain", PROCESS("drainTimeout", drain), .arg = "DURATION", RUN,
 	  .doc = "how long SIGTERM waits for sessions to end (default 30s)" },
-	{ .name = "D", .kind = CLI_FLAG_BOOL, FLAG_AT(debug), .group = "how to run",
-	  .doc = "log level debug" },
-	{ .name = "DD", .kind = CLI_FLAG_BOOL, FLAG_AT(trace), .group = "how to run",
-	  .doc = "log level trace" },
-	{ .name = "api", .kind = CLI_FLAG_LATER, .arg = "ADDR", .group = "how to run",
+	{ .name = "D", .kind = CLI_FLAG_BOOL, FLAG_AT(debug), RUN, .doc = "log level debug" },
+	{ .name = "DD", .kind = CLI_FLAG_BOOL, FLAG_AT(trace), RUN, .doc = "log level trace" },
+	{ .name = "api", .kind = CLI_FLAG_LATER, .arg = "ADDR", RUN,
 	  .doc = "web API (not supported yet)" },
-	{ .name = "metrics", .kind = CLI_FLAG_LATER, .arg = "ADDR", .group = "how to run",
+	{ .name = "metrics", .kind = CLI_FLAG_LATER, .arg = "ADDR", RUN,
 	  .doc = "metrics (not supported yet)" },
-	{ .name = "R", .kind = CLI_FLAG_LATER, .arg = "DURATION", .group = "how to run",
+	{ .name = "R", .kind = CLI_FLAG_LATER, .arg = "DURATION", RUN,
 	  .doc = "periodic reload (not supported yet)" },
-	{ .name = "O", .kind = CLI_FLAG_DUMP, .arg = "json|yaml", .group = "instead of serving",
+	{ .name = "O", .kind = CLI_FLAG_DUMP, .arg = "json|yaml", INSTEAD,
 	  .doc = "print the whole configuration and exit" },
-	{ .name = "V", .kind = CLI_FLAG_VERSION, .group = "instead of serving",
+	{ .name = "V", .kind = CLI_FLAG_VERSION, INSTEAD,
 	  .doc = "print the version and exit" },
-	{ .name = "h", .kind = CLI_FLAG_HELP, .group = "instead of serving",
+	{ .name = "h", .kind = CLI_FLAG_HELP, INSTEAD,
 	  .doc = "print this text and exit; also -help" },
 	{ .name = "help", .kind = CLI_FLAG_HELP },
 	{ 0 },
