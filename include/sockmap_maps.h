@@ -29,6 +29,7 @@ struct sockmap {
 	struct sockmap_bpf *skel;
 	struct flow_record *records;
 	uint32_t *flow_cap; /* the program's knob, mapped */
+	uint32_t share;     /* of the budget, for one flow now, windows included */
 	struct sockmap_config cfg;
 	struct record_pool *pools; /* one per worker */
 	int targets_fd, sources_fd, slots_fd, events_fd;

@@ -15,7 +15,7 @@
 #include <net/if.h>
 #include <string.h>
 
-static const uint8_t v4mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+static const uint8_t v4mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 int addr_family(const struct addr *a)
 {
@@ -44,7 +44,7 @@ void addr_set_port(struct addr *a, uint16_t port)
 
 void addr_from_in4(struct addr *a, const void *ip4_be, uint16_t port)
 {
-	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 
 	memcpy(&in4.sin_addr, ip4_be, sizeof(in4.sin_addr));
 	a->in4 = in4;
@@ -53,7 +53,7 @@ void addr_from_in4(struct addr *a, const void *ip4_be, uint16_t port)
 
 void addr_from_in6(struct addr *a, const void *ip6_be, uint16_t port)
 {
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 
 	memcpy(&in6.sin6_addr, ip6_be, sizeof(in6.sin6_addr));
 	a->in6 = in6;
@@ -106,11 +106,9 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	case AF_UNSPEC:
 		return true;
 	case AF_INET:
-		return a->in4.sin_port == b->in4.sin_port &&
-		       a->in4.sin_addr.s_addr == b->in4.sin_addr.s_addr;
+		return a->in4.sin_port == b->in4.sin_port && a->in4.sin_addr.s_addr == b->in4.sin_addr.s_addr;
 	case AF_INET6:
-		return a->in6.sin6_port == b->in6.sin6_port &&
-		       a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
+		return a->in6.sin6_port == b->in6.sin6_port && a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
 		       memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16) == 0;
 	default:
 		return a->len == b->len && memcmp(&a->un, &b->un, a->len) == 0;
@@ -220,7 +218,8 @@ static char *put_zone(char *p, uint32_t scope_id)
 static char *put_unix(char *p, const struct addr *a)
 {
 	size_t len = a->len > offsetof(struct sockaddr_un, sun_path)
-			     ? a->len - offsetof(struct sockaddr_un, sun_path) : 0;
+			     ? a->len - offsetof(struct sockaddr_un, sun_path)
+			     : 0;
 
 	if (!len) {
 		*p++ = '@';

@@ -19,6 +19,9 @@
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -32,12 +35,28 @@
 static const uint64_t LOOK_FIRST_NS = 50 * 1000;
 static const uint64_t LOOK_MAX_NS = 10 * 1000 * 1000;
 static const uint64_t PARK_FIRST_NS = 100 * 1000;
+static const uint64_t PARK_BUSY_NS = 500 * 1000;
 static const uint64_t LOSS_NS = 3000 * 1000000ull;
+/*
+ * One flow's share of the budget: a quarter (at most 4 MiB) for the source's receive window, the rest for the target. Soft
+ * at two thirds of that leaves room for what arrives until the source is stopped; putting it back while the target still has
+ * five eighths of the soft limit keeps both ends busy (scripts/bench-peers; 4 MiB budgets are slower than copying).
+ */
 enum {
-	SOFT_SHARE = 2,   /* soft limit = hard / 2: room for what arrives until the source is stopped */
-	RESUME_SHARE = 4, /* put back when the target holds less than soft / 4 */
+	WINDOW_SHARE = 4,
+	WINDOW_MAX = 4 * 1024 * 1024,
 	NATIVE_SNDBUF = 2 * 1024 * 1024,
 };
+
+static uint32_t window_of(uint64_t share)
+{
+	return share / WINDOW_SHARE < WINDOW_MAX ? (uint32_t)(share / WINDOW_SHARE) : WINDOW_MAX;
+}
+
+static uint32_t resume_mark(uint32_t soft)
+{
+	return soft / 8 * 5;
+}
 
 struct sockmap_worker {
 	struct sockmap *sm;
@@ -137,20 +156,29 @@ static void kernel_loss(struct flow *flow)
 
 /* --- back to user space ---------------------------------------------------------------------------- */
 
-/*
- * A forced send buffer would let user space queue that much for a stalled reader: go back to a normal one that the
- * kernel tunes.
- */
-static void restore_sndbuf(int fd)
+static void set_buffer(int fd, int option, int size)
 {
-	int size = NATIVE_SNDBUF, automatic = 0;
+	setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
+}
 
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-#ifdef SO_BUF_LOCK
-	setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &automatic, sizeof(automatic));
-#else
-	(void)automatic;
-#endif
+/* Which of a socket's buffers stay fixed: those that a spliced flow reads from or writes to. */
+static void unlock_buffers(struct pair *pair, int side)
+{
+	int lock = 0;
+
+	if (pair->flow[side].path != PATH_NATIVE)
+		lock |= SOCK_RCVBUF_LOCK;
+	if (pair->flow[!side].path != PATH_NATIVE)
+		lock |= SOCK_SNDBUF_LOCK;
+	set_buffer(pair->io[side].fd, SO_BUF_LOCK, lock);
+}
+
+/* Gives both back to the kernel's tuning; a forced send buffer would let user space fill it for a stalled reader. */
+static void restore_buffers(struct flow *flow)
+{
+	set_buffer(flow_dst_fd(flow), SO_SNDBUF, NATIVE_SNDBUF);
+	unlock_buffers(flow_pair(flow), SIDE_CLIENT);
+	unlock_buffers(flow_pair(flow), SIDE_UPSTREAM);
 }
 
 static void go_native(struct flow *flow)
@@ -162,7 +190,7 @@ static void go_native(struct flow *flow)
 	sockmap_budget_give(worker_of(flow)->sm);
 	sockmap_kick(flow_src_fd(flow));
 	if (!flow->rdhup)
-		restore_sndbuf(flow_dst_fd(flow));
+		restore_buffers(flow);
 	flow->readable = flow->writable = true;
 	pair_update_events(pair);
 	flow_run(flow);
@@ -191,10 +219,10 @@ static void begin_drain(struct flow *flow)
 static void set_limits(struct flow *flow)
 {
 	struct sockmap *sm = worker_of(flow)->sm;
-	uint32_t hard = __atomic_load_n(sm->flow_cap, __ATOMIC_RELAXED);
+	uint32_t share = __atomic_load_n(&sm->share, __ATOMIC_RELAXED);
 
-	flow->record->hard = hard;
-	flow->record->soft = hard / SOFT_SHARE;
+	flow->record->hard = share - window_of(share);
+	flow->record->soft = flow->record->hard / 3 * 2;
 }
 
 /* Into the sources map, with the gate open; -errno when the kernel does not take it (a FIN came first). */
@@ -224,27 +252,31 @@ static void resume(struct flow *flow)
 	sockmap_kick(flow_src_fd(flow));
 }
 
-/* Looks again when the room should be there, judging by how fast the target took bytes since the last look. */
+/*
+ * Looks again well before the room should be there, judging by how fast the target took bytes since the last look: a look
+ * costs 2 us, a target that ran dry costs the line's rate. A stalled target is looked at ever more rarely.
+ */
 static uint64_t park_delay(struct flow *flow, uint64_t acked, uint64_t excess)
 {
-	uint64_t now = loop_now(flow_env(flow)->loop), delay = flow->look_ns * 2;
+	uint64_t now = loop_now(flow_env(flow)->loop), delay;
 	uint64_t moved = acked - flow->wait_mark;
 
-	if (flow->wait_mark && moved)
-		delay = (uint64_t)((double)excess / (double)moved * (double)(now - flow->wait_since_ns));
-	if (moved || !flow->wait_mark) {
-		flow->wait_mark = acked;
-		flow->wait_since_ns = now;
+	if (!moved) {
+		delay = flow->look_ns * 2;
+		return delay > LOOK_MAX_NS ? LOOK_MAX_NS : delay;
 	}
-	if (delay < LOOK_FIRST_NS)
-		return LOOK_FIRST_NS;
-	return delay > LOOK_MAX_NS ? LOOK_MAX_NS : delay;
+	delay = flow->wait_mark ? (uint64_t)((double)excess / (double)moved * (double)(now - flow->wait_since_ns)) / 2 : 0;
+	flow->wait_mark = acked;
+	flow->wait_since_ns = now;
+	if (delay < PARK_FIRST_NS)
+		return PARK_FIRST_NS;
+	return delay > PARK_BUSY_NS ? PARK_BUSY_NS : delay;
 }
 
 static void park_look(struct flow *flow)
 {
 	struct tcp_totals totals;
-	uint64_t mark = flow->record->soft / RESUME_SHARE;
+	uint64_t mark = resume_mark(flow->record->soft);
 
 	if (flow->rdhup) {
 		begin_drain(flow); /* a socket with a FIN cannot join again */
@@ -474,12 +506,18 @@ static int get_record(struct flow *flow, struct sockmap_worker *w)
 	return 0;
 }
 
-/* Large enough for the hard limit, so that the kernel's work queue never waits for room (it would, a jiffy at a time). */
-static void force_sndbuf(struct flow *flow, const struct sockmap *sm)
+/*
+ * The target's send buffer takes the hard limit, so that the kernel's work queue never waits for room (it would, a jiffy at a
+ * time). The source's window is fixed: left to tuning it follows the speed of redirecting to the largest size allowed,
+ * all of which a parked flow would then fill.
+ */
+static void force_buffers(struct flow *flow, const struct sockmap *sm)
 {
-	int size = (int)sm->cfg.flow_bytes; /* the kernel doubles it */
+	int window = (int)window_of(__atomic_load_n(&sm->share, __ATOMIC_RELAXED));
 
-	setsockopt(flow_dst_fd(flow), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	set_buffer(flow_dst_fd(flow), SO_SNDBUFFORCE, (int)sm->cfg.flow_bytes); /* the kernel doubles both */
+	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, window);
+	setsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
 }
 
 bool sockmap_join(struct flow *flow)
@@ -497,7 +535,7 @@ bool sockmap_join(struct flow *flow)
 		return false;
 	}
 	list_add(w, flow);
-	force_sndbuf(flow, w->sm);
+	force_buffers(flow, w->sm);
 	splice_policy_joined(&flow->policy, flow->record->redirected, flow->record->skbs, loop_now(w->env->loop));
 	pair_update_events(pair);
 	sockmap_kick(flow_src_fd(flow));

@@ -24,6 +24,7 @@
 enum {
 	EVENT_RING_BYTES = 64 * 1024,
 	QUIET_BYTES = 256 * 1024, /* more than arrives in the few us it must hold */
+	FLOW_BYTES_MAX = 1 << 30, /* socket buffer sizes are int */
 	MIN_SHARE = 1024 * 1024,  /* below this a share is slower than copying */
 };
 
@@ -121,6 +122,11 @@ int sockmap_new(struct sockmap **out, const struct sockmap_config *cfg, char *wh
 	if (!sm)
 		return -ENOMEM;
 	sm->cfg = *cfg;
+	if (sm->cfg.flow_bytes > cfg->budget_bytes)
+		sm->cfg.flow_bytes = cfg->budget_bytes;
+	if (sm->cfg.flow_bytes > FLOW_BYTES_MAX)
+		sm->cfg.flow_bytes = FLOW_BYTES_MAX;
+	sm->share = (uint32_t)sm->cfg.flow_bytes;
 	libbpf_set_print(quiet_print);
 	err = load(sm);
 	if (!err)
@@ -280,6 +286,7 @@ static void publish_cap(struct sockmap *sm, unsigned flows)
 
 	if (share > sm->cfg.flow_bytes)
 		share = sm->cfg.flow_bytes;
+	__atomic_store_n(&sm->share, (uint32_t)share, __ATOMIC_RELAXED);
 	__atomic_store_n(sm->flow_cap, (uint32_t)share, __ATOMIC_RELAXED);
 }
 

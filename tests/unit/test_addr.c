@@ -18,7 +18,7 @@
 
 static struct addr from_text(const char *ip, uint16_t port)
 {
-	struct addr a = { 0 };
+	struct addr a = {0};
 
 	CU_ASSERT_EQUAL(addr_parse_ip(&a, ip, strlen(ip), port), 0);
 	return a;
@@ -37,27 +37,31 @@ static void expect_text(const struct addr *a, const char *want)
 
 static void test_format_ip(void)
 {
-	static const struct { const char *in; uint16_t port; const char *out; } rows[] = {
-		{ "0.0.0.0", 0, "0.0.0.0:0" },
-		{ "1.2.3.4", 80, "1.2.3.4:80" },
-		{ "255.255.255.255", 65535, "255.255.255.255:65535" },
-		{ "::", 1, "[::]:1" },
-		{ "::1", 80, "[::1]:80" },
-		{ "1::", 80, "[1::]:80" },
-		{ "2001:0DB8:0000:0000:0000:0000:0002:0001", 80, "[2001:db8::2:1]:80" },
-		{ "2001:db8:0:1:1:1:1:1", 80, "[2001:db8:0:1:1:1:1:1]:80" },   /* one group is not shortened */
-		{ "2001:0:0:1:0:0:0:1", 80, "[2001:0:0:1::1]:80" },            /* the longest run */
-		{ "2001:db8:0:0:1:0:0:1", 80, "[2001:db8::1:0:0:1]:80" },      /* the first of equal runs */
-		{ "0:0:1:2:3:4:5:6", 80, "[::1:2:3:4:5:6]:80" },
-		{ "1:2:3:4:5:6:0:0", 80, "[1:2:3:4:5:6::]:80" },
-		{ "1:2:3:4:5:6:7:8", 80, "[1:2:3:4:5:6:7:8]:80" },
-		{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535,
-		  "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535" },
-		{ "::102:304", 80, "[::102:304]:80" },                         /* not ::1.2.3.4 */
-		{ "::ffff:1.2.3.4", 80, "1.2.3.4:80" },
-		{ "::FFFF:c0a8:1", 80, "192.168.0.1:80" },
-		{ "64:ff9b::1.2.3.4", 80, "[64:ff9b::102:304]:80" },
-		{ "100:20:3:a00:b:c0:d:e0f0", 7, "[100:20:3:a00:b:c0:d:e0f0]:7" },
+	static const struct {
+		const char *in;
+		uint16_t port;
+		const char *out;
+	} rows[] = {
+		{"0.0.0.0", 0, "0.0.0.0:0"},
+		{"1.2.3.4", 80, "1.2.3.4:80"},
+		{"255.255.255.255", 65535, "255.255.255.255:65535"},
+		{"::", 1, "[::]:1"},
+		{"::1", 80, "[::1]:80"},
+		{"1::", 80, "[1::]:80"},
+		{"2001:0DB8:0000:0000:0000:0000:0002:0001", 80, "[2001:db8::2:1]:80"},
+		{"2001:db8:0:1:1:1:1:1", 80, "[2001:db8:0:1:1:1:1:1]:80"}, /* one group is not shortened */
+		{"2001:0:0:1:0:0:0:1", 80, "[2001:0:0:1::1]:80"},	   /* the longest run */
+		{"2001:db8:0:0:1:0:0:1", 80, "[2001:db8::1:0:0:1]:80"},	   /* the first of equal runs */
+		{"0:0:1:2:3:4:5:6", 80, "[::1:2:3:4:5:6]:80"},
+		{"1:2:3:4:5:6:0:0", 80, "[1:2:3:4:5:6::]:80"},
+		{"1:2:3:4:5:6:7:8", 80, "[1:2:3:4:5:6:7:8]:80"},
+		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535,
+		 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"},
+		{"::102:304", 80, "[::102:304]:80"}, /* not ::1.2.3.4 */
+		{"::ffff:1.2.3.4", 80, "1.2.3.4:80"},
+		{"::FFFF:c0a8:1", 80, "192.168.0.1:80"},
+		{"64:ff9b::1.2.3.4", 80, "[64:ff9b::102:304]:80"},
+		{"100:20:3:a00:b:c0:d:e0f0", 7, "[100:20:3:a00:b:c0:d:e0f0]:7"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -73,7 +77,7 @@ static void test_format_random(void)
 	for (int round = 0; round < 20000; round++) {
 		uint8_t ip[16];
 		char want[INET6_ADDRSTRLEN], got[ADDR_TEXT_MAX];
-		struct addr a, back = { 0 };
+		struct addr a, back = {0};
 
 		/* Many zero bytes, so that runs of every place and length occur. */
 		for (int i = 0; i < 16; i++)
@@ -108,7 +112,7 @@ static void test_format_zone(void)
 
 static struct addr unix_addr(const char *path, size_t len)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct addr a;
 
 	memcpy(un.sun_path, path, len);
@@ -138,7 +142,7 @@ static void test_format_unix(void)
 
 static void test_unset(void)
 {
-	struct addr a = { 0 }, b = from_text("1.2.3.4", 80);
+	struct addr a = {0}, b = from_text("1.2.3.4", 80);
 
 	expect_text(&a, "");
 	CU_ASSERT_FALSE(addr_is_set(&a));
@@ -154,9 +158,11 @@ static void test_unset(void)
 
 static void test_parse_good(void)
 {
+	/* clang-format off */
 	static const char *const rows[] = { "1.2.3.4", "::1", "::", "1::", "::ffff:1.2.3.4", "64:ff9b::1.2.3.4",
 		"1:2:3:4:5:6:1.2.3.4", "abcd:ef01:2345:6789:ABCD:EF01:2345:6789", "fe80::1", "0.0.0.0",
 		"0001:0002::" };
+	/* clang-format on */
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct addr a = from_text(rows[i], 4321);
@@ -167,14 +173,16 @@ static void test_parse_good(void)
 
 static void test_parse_bad(void)
 {
+	/* clang-format off */
 	static const char *const rows[] = { "", " ", "1", "1.2.3", "1.2.3.4.5", "1.2.3.4 ", " 1.2.3.4", "01.2.3.4",
 		"1.2.3.04", "256.1.1.1", "0x1.2.3.4", "1.2.3.-4", "1..3.4", "1.2.3.4\n", ":", ":::", "1:2:3:4:5:6:7",
 		"1:2:3:4:5:6:7:8:9", "1::2::3", "12345::", "::g", "[::1]", "::1%lo", "::1.2.3", "::1.2.3.04", "1.2.3.4:80",
 		"::1:", ":1::", "::1.2.3.4:5", "localhost", "1:2:3:4:5:6:7:1.2.3.4", "+1.2.3.4",
 		"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb" };
+	/* clang-format on */
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct addr a = { .len = 77 };
+		struct addr a = {.len = 77};
 		int got = addr_parse_ip(&a, rows[i], strlen(rows[i]), 80);
 		if (got != -EINVAL)
 			printf("    accepted \"%s\"\n", rows[i]);
@@ -185,7 +193,7 @@ static void test_parse_bad(void)
 
 static void test_parse_length(void)
 {
-	struct addr a = { 0 };
+	struct addr a = {0};
 
 	CU_ASSERT_EQUAL(addr_parse_ip(&a, "1.2.3.4junk", 7, 80), 0);
 	CU_ASSERT_EQUAL(addr_parse_ip(&a, "1.2.3.4\0", 8, 80), -EINVAL);
@@ -243,7 +251,7 @@ static void test_equal(void)
 
 static void test_from_sockaddr(void)
 {
-	struct sockaddr_storage ss = { .ss_family = AF_INET };
+	struct sockaddr_storage ss = {.ss_family = AF_INET};
 	struct addr a;
 
 	addr_from_sockaddr(&a, (struct sockaddr *)&ss, sizeof(ss)); /* longer than any of ours */
@@ -255,18 +263,21 @@ static void test_from_sockaddr(void)
 
 static void test_split_good(void)
 {
-	static const struct { const char *in, *host; int port; } rows[] = {
-		{ "host:80", "host", 80 },
-		{ "1.2.3.4:65535", "1.2.3.4", 65535 },
-		{ "[2001:db8::1]:443", "2001:db8::1", 443 },
-		{ "[fe80::1%eth0]:443", "fe80::1%eth0", 443 },
-		{ "[::]:0", "::", 0 },
-		{ ":80", "", 80 },
-		{ "host", "host", -1 },
-		{ "[::1]", "::1", -1 },
-		{ "", "", -1 },
-		{ "[]:80", "", 80 },
-		{ "a.b-c_d:00080", "a.b-c_d", 80 },
+	static const struct {
+		const char *in, *host;
+		int port;
+	} rows[] = {
+		{"host:80", "host", 80},
+		{"1.2.3.4:65535", "1.2.3.4", 65535},
+		{"[2001:db8::1]:443", "2001:db8::1", 443},
+		{"[fe80::1%eth0]:443", "fe80::1%eth0", 443},
+		{"[::]:0", "::", 0},
+		{":80", "", 80},
+		{"host", "host", -1},
+		{"[::1]", "::1", -1},
+		{"", "", -1},
+		{"[]:80", "", 80},
+		{"a.b-c_d:00080", "a.b-c_d", 80},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -280,9 +291,11 @@ static void test_split_good(void)
 
 static void test_split_bad(void)
 {
+	/* clang-format off */
 	static const char *const rows[] = { "host:", "host:x", "host:65536", "host:999999", "host:-1", "host: 80",
 		"host:80 ", "::1", "a:b:80", "a:80:80", "[::1", "::1]", "[::1]80", "[::1]:", "[[::1]]:80", "a[b]:80",
 		"a]:80", "[a]b:80", "]", "[", ":", "[::1]:80:80", "host:+80", "host:4294967376" };
+	/* clang-format on */
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char host[64] = "untouched";
@@ -309,20 +322,20 @@ static void test_split_capacity(void)
 }
 
 static const struct unit_case cases[] = {
-	{ "format ip", test_format_ip },
-	{ "format random against inet_ntop", test_format_random },
-	{ "format zone", test_format_zone },
-	{ "format unix", test_format_unix },
-	{ "unset", test_unset },
-	{ "parse good", test_parse_good },
-	{ "parse bad", test_parse_bad },
-	{ "parse exact length", test_parse_length },
-	{ "v4-mapped", test_mapping },
-	{ "equal", test_equal },
-	{ "from sockaddr", test_from_sockaddr },
-	{ "split good", test_split_good },
-	{ "split bad", test_split_bad },
-	{ "split capacity", test_split_capacity },
+	{"format ip", test_format_ip},
+	{"format random against inet_ntop", test_format_random},
+	{"format zone", test_format_zone},
+	{"format unix", test_format_unix},
+	{"unset", test_unset},
+	{"parse good", test_parse_good},
+	{"parse bad", test_parse_bad},
+	{"parse exact length", test_parse_length},
+	{"v4-mapped", test_mapping},
+	{"equal", test_equal},
+	{"from sockaddr", test_from_sockaddr},
+	{"split good", test_split_good},
+	{"split bad", test_split_bad},
+	{"split capacity", test_split_capacity},
 };
 
 UNIT_MAIN("addr", cases)
