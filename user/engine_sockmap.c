@@ -13,98 +13,27 @@
  * source's receive window then closes by itself. Taking it out (2 us) rather than passing data to user space means that what
  * queues up meanwhile is redirected in one go when it is put back, without a copy. Every end goes through NATIVE, so there is
  * one place that sees end of stream and one that compares totals.
- * Owns: the worker's event ring and list of kernel flows.
+ * Owns: a flow's path, record and timer.
  * Never: writes to a target the kernel still has bytes for; leaves a flow in the map while reading it natively.
  * See: bpf/sockmap.bpf.c, include/sockmap.h, tests/kernel/ (each kernel fact this rests on).
  */
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/socket.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "engine.h"
-#include "flow.h"
 #include "loop.h"
-#include "sockmap_maps.h"
+#include "sockmap_flow.h"
 
 static const uint64_t LOOK_FIRST_NS = 50 * 1000;
 static const uint64_t LOOK_MAX_NS = 10 * 1000 * 1000;
 static const uint64_t PARK_FIRST_NS = 100 * 1000;
 static const uint64_t PARK_BUSY_NS = 500 * 1000;
 static const uint64_t LOSS_NS = 3000 * 1000000ull;
-/*
- * One flow's share of the budget: a quarter (at most 4 MiB) for the source's receive window, the rest for the target. Soft
- * at two thirds of that leaves room for what arrives until the source is stopped; putting it back while the target still has
- * five eighths of the soft limit keeps both ends busy (scripts/bench-peers; 4 MiB budgets are slower than copying).
- */
-enum {
-	WINDOW_SHARE = 4,
-	WINDOW_MAX = 4 * 1024 * 1024,
-	NATIVE_SNDBUF = 2 * 1024 * 1024,
-};
-
-static uint32_t window_of(uint64_t share)
-{
-	return share / WINDOW_SHARE < WINDOW_MAX ? (uint32_t)(share / WINDOW_SHARE) : WINDOW_MAX;
-}
-
-static uint32_t resume_mark(uint32_t soft)
-{
-	return soft / 8 * 5;
-}
-
-struct sockmap_worker {
-	struct sockmap *sm;
-	struct flow_env *env;
-	uint32_t index;
-	int ring_fd;
-	struct ring_buffer *ring;
-	struct loop_io ring_io;
-	struct flow **by_record; /* indexed by record: events name records */
-	struct flow *flows;      /* all that are not native */
-	struct loop_timer look;
-};
-
-static void on_flow_timer(struct loop_timer *timer);
 static void flush_step(struct flow *flow);
-
-static struct sockmap_worker *worker_of(struct flow *flow)
-{
-	return flow_env(flow)->sockmap;
-}
 
 uint64_t flow_kernel_bytes(const struct flow *flow)
 {
 	return flow->record ? flow->record->redirected : flow->kernel_bytes;
-}
-
-/* --- the worker's list of kernel flows, and the periodic look at them ------------------------------ */
-
-static void on_look(struct loop_timer *timer);
-
-static void list_add(struct sockmap_worker *w, struct flow *flow)
-{
-	flow->spliced_next = w->flows;
-	flow->spliced_prev = &w->flows;
-	if (w->flows)
-		w->flows->spliced_prev = &flow->spliced_next;
-	w->flows = flow;
-	if (!loop_timer_armed(&w->look))
-		loop_timer_set(w->env->loop, &w->look, SPLICE_LOOK_NS, on_look);
-}
-
-static void list_del(struct flow *flow)
-{
-	*flow->spliced_prev = flow->spliced_next;
-	if (flow->spliced_next)
-		flow->spliced_next->spliced_prev = flow->spliced_prev;
-	flow->spliced_next = NULL;
-	flow->spliced_prev = NULL;
 }
 
 /* --- waiting -------------------------------------------------------------------------------------- */
@@ -112,7 +41,7 @@ static void list_del(struct flow *flow)
 static void look_in(struct flow *flow, uint64_t delay_ns)
 {
 	flow->look_ns = delay_ns;
-	loop_timer_set(flow_env(flow)->loop, &flow->timer, delay_ns, on_flow_timer);
+	loop_timer_set(flow_env(flow)->loop, &flow->timer, delay_ns, sockmap_on_flow_timer);
 }
 
 static void look_later(struct flow *flow)
@@ -150,47 +79,22 @@ static bool is_broken(struct flow *flow)
 
 static void kernel_loss(struct flow *flow)
 {
-	atomic_fetch_add(&worker_of(flow)->sm->losses, 1);
+	atomic_fetch_add(&sockmap_of(flow)->losses, 1);
 	pair_finish(flow_pair(flow), PAIR_KERNEL_LOSS);
 }
 
 /* --- back to user space ---------------------------------------------------------------------------- */
-
-static void set_buffer(int fd, int option, int size)
-{
-	setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
-}
-
-/* Which of a socket's buffers stay fixed: those that a spliced flow reads from or writes to. */
-static void unlock_buffers(struct pair *pair, int side)
-{
-	int lock = 0;
-
-	if (pair->flow[side].path != PATH_NATIVE)
-		lock |= SOCK_RCVBUF_LOCK;
-	if (pair->flow[!side].path != PATH_NATIVE)
-		lock |= SOCK_SNDBUF_LOCK;
-	set_buffer(pair->io[side].fd, SO_BUF_LOCK, lock);
-}
-
-/* Gives both back to the kernel's tuning; a forced send buffer would let user space fill it for a stalled reader. */
-static void restore_buffers(struct flow *flow)
-{
-	set_buffer(flow_dst_fd(flow), SO_SNDBUF, NATIVE_SNDBUF);
-	unlock_buffers(flow_pair(flow), SIDE_CLIENT);
-	unlock_buffers(flow_pair(flow), SIDE_UPSTREAM);
-}
 
 static void go_native(struct flow *flow)
 {
 	struct pair *pair = flow_pair(flow);
 
 	flow->path = PATH_NATIVE;
-	list_del(flow);
-	sockmap_budget_give(worker_of(flow)->sm);
+	sockmap_list_del(flow);
+	sockmap_budget_give(sockmap_of(flow));
 	sockmap_kick(flow_src_fd(flow));
 	if (!flow->rdhup)
-		restore_buffers(flow);
+		sockmap_restore_buffers(flow);
 	flow->readable = flow->writable = true;
 	pair_update_events(pair);
 	flow_run(flow);
@@ -216,27 +120,18 @@ static void begin_drain(struct flow *flow)
 
 /* --- parked: waiting for room ---------------------------------------------------------------------- */
 
-static void set_limits(struct flow *flow)
-{
-	struct sockmap *sm = worker_of(flow)->sm;
-	uint32_t share = __atomic_load_n(&sm->share, __ATOMIC_RELAXED);
-
-	flow->record->hard = share - window_of(share);
-	flow->record->soft = flow->record->hard / 3 * 2;
-}
-
 /* Into the sources map, with the gate open; -errno when the kernel does not take it (a FIN came first). */
 static int enter(struct flow *flow, enum flow_gate gate)
 {
-	struct sockmap_worker *w = worker_of(flow);
+	struct sockmap *sm = sockmap_of(flow);
 	struct flow_record *rec = flow->record;
 
-	set_limits(flow);
+	sockmap_set_limits(flow);
 	rec->written = flow->written_bytes;
 	rec->consumed = rec->passed;
 	rec->notified = 0;
 	__atomic_store_n(&rec->gate, (uint32_t)gate, __ATOMIC_RELEASE);
-	int err = sockmap_add_source(w->sm, flow->cookie, flow_src_fd(flow));
+	int err = sockmap_add_source(sm, flow->cookie, flow_src_fd(flow));
 	if (err)
 		return err;
 	flow->path = PATH_SPLICED;
@@ -276,7 +171,7 @@ static uint64_t park_delay(struct flow *flow, uint64_t acked, uint64_t excess)
 static void park_look(struct flow *flow)
 {
 	struct tcp_totals totals;
-	uint64_t mark = resume_mark(flow->record->soft);
+	uint64_t mark = sockmap_resume_mark(flow);
 
 	if (flow->rdhup) {
 		begin_drain(flow); /* a socket with a FIN cannot join again */
@@ -301,12 +196,12 @@ static void park_look(struct flow *flow)
  */
 static void leave_map(struct flow *flow)
 {
-	struct sockmap_worker *w = worker_of(flow);
+	struct sockmap *sm = sockmap_of(flow);
 	struct flow_record *rec = flow->record;
 
-	sockmap_del_source(w->sm, flow->cookie);
+	sockmap_del_source(sm, flow->cookie);
 	if (rec->passed != rec->consumed) {
-		if (sockmap_add_source(w->sm, flow->cookie, flow_src_fd(flow)) < 0) {
+		if (sockmap_add_source(sm, flow->cookie, flow_src_fd(flow)) < 0) {
 			kernel_loss(flow);
 			return;
 		}
@@ -391,7 +286,7 @@ static void flush_step(struct flow *flow)
 		look_later(flow);
 }
 
-static void stop_source(struct flow *flow, bool leaving)
+void sockmap_flow_stop(struct flow *flow, bool leaving)
 {
 	struct flow_record *rec = flow->record;
 
@@ -464,7 +359,7 @@ bool sockmap_reconcile(struct flow *flow)
 	if (source.received == flow->read_bytes + flow->record->redirected + 1 &&
 	    target.handed == flow->written_bytes + flow->record->redirected)
 		return true;
-	atomic_fetch_add(&worker_of(flow)->sm->losses, 1);
+	atomic_fetch_add(&sockmap_of(flow)->losses, 1);
 	return false;
 }
 
@@ -485,58 +380,44 @@ static int join_pair(struct pair *pair, struct sockmap *sm)
 	return 0;
 }
 
-static int get_record(struct flow *flow, struct sockmap_worker *w)
+static int get_record(struct flow *flow, struct sockmap *sm)
 {
 	uint64_t peer = flow_pair(flow)->flow[!flow->side].cookie;
 	uint32_t index;
 
 	if (flow->record)
 		return 0;
-	int err = sockmap_record_get(w->sm, w->index, peer, &index);
+	int err = sockmap_record_get(sm, sockmap_worker_index(flow), peer, &index);
 	if (err)
 		return err;
-	err = sockmap_add_slot(w->sm, flow->cookie, index);
+	err = sockmap_add_slot(sm, flow->cookie, index);
 	if (err) {
-		sockmap_record_put(w->sm, w->index, index);
+		sockmap_record_put(sm, sockmap_worker_index(flow), index);
 		return err;
 	}
-	flow->record = &w->sm->records[index];
+	flow->record = &sm->records[index];
 	flow->record_index = index;
-	w->by_record[index] = flow;
+	sockmap_table_set(flow, true);
 	return 0;
-}
-
-/*
- * The target's send buffer takes the hard limit, so that the kernel's work queue never waits for room (it would, a jiffy at a
- * time). The source's window is fixed: left to tuning it follows the speed of redirecting to the largest size allowed,
- * all of which a parked flow would then fill.
- */
-static void force_buffers(struct flow *flow, const struct sockmap *sm)
-{
-	int window = (int)window_of(__atomic_load_n(&sm->share, __ATOMIC_RELAXED));
-
-	set_buffer(flow_dst_fd(flow), SO_SNDBUFFORCE, (int)sm->cfg.flow_bytes); /* the kernel doubles both */
-	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, window);
-	setsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
 }
 
 bool sockmap_join(struct flow *flow)
 {
-	struct sockmap_worker *w = worker_of(flow);
+	struct sockmap *sm = sockmap_of(flow);
 	struct pair *pair = flow_pair(flow);
 	bool first = !flow->record;
 
-	if (!sockmap_budget_take(w->sm))
+	if (!sockmap_budget_take(sm))
 		return false;
-	if (join_pair(pair, w->sm) < 0 || get_record(flow, w) < 0 ||
+	if (join_pair(pair, sm) < 0 || get_record(flow, sm) < 0 ||
 	    enter(flow, first ? FLOW_GATE_ARMED : FLOW_GATE_OPEN) < 0) {
-		sockmap_budget_give(w->sm);
+		sockmap_budget_give(sm);
 		flow->no_splice = true;
 		return false;
 	}
-	list_add(w, flow);
-	force_buffers(flow, w->sm);
-	splice_policy_joined(&flow->policy, flow->record->redirected, flow->record->skbs, loop_now(w->env->loop));
+	sockmap_list_add(flow);
+	sockmap_force_buffers(flow);
+	splice_policy_joined(&flow->policy, flow->record->redirected, flow->record->skbs, loop_now(pair->env->loop));
 	pair_update_events(pair);
 	sockmap_kick(flow_src_fd(flow));
 	return true;
@@ -544,44 +425,30 @@ bool sockmap_join(struct flow *flow)
 
 void sockmap_detach_flow(struct flow *flow)
 {
-	struct sockmap_worker *w = worker_of(flow);
+	struct sockmap *sm = sockmap_of(flow);
 
 	if (flow->path != PATH_NATIVE) {
-		list_del(flow);
-		sockmap_budget_give(w->sm);
+		sockmap_list_del(flow);
+		sockmap_budget_give(sm);
 		flow->path = PATH_NATIVE;
 	}
 }
 
 void sockmap_release_flow(struct flow *flow)
 {
-	struct sockmap_worker *w = worker_of(flow);
+	struct sockmap *sm = sockmap_of(flow);
 
 	if (!flow->record)
 		return;
-	sockmap_del_slot(w->sm, flow->cookie);
+	sockmap_del_slot(sm, flow->cookie);
 	flow->kernel_bytes = flow->record->redirected;
 	flow->record = NULL;
-	w->by_record[flow->record_index] = NULL;
-	sockmap_record_put(w->sm, w->index, flow->record_index);
+	sockmap_table_set(flow, false);
+	sockmap_record_put(sm, sockmap_worker_index(flow), flow->record_index);
 }
 
-uint64_t pair_active_ns(const struct pair *pair)
+void sockmap_flow_look(struct flow *flow)
 {
-	uint64_t active = pair->active_ns;
-
-	for (int i = 0; i < 2; i++)
-		if (pair->flow[i].path != PATH_NATIVE && pair->flow[i].policy.active_ns > active)
-			active = pair->flow[i].policy.active_ns;
-	return active;
-}
-
-/* --- the worker --------------------------------------------------------------------------------------- */
-
-static void on_flow_timer(struct loop_timer *timer)
-{
-	struct flow *flow = (struct flow *)((char *)timer - offsetof(struct flow, timer));
-
 	switch ((enum flow_path)flow->path) {
 	case PATH_PARKED:
 		park_look(flow);
@@ -600,124 +467,3 @@ static void on_flow_timer(struct loop_timer *timer)
 		break;
 	}
 }
-
-static int on_ring_event(void *ctx, void *data, size_t size)
-{
-	struct sockmap_worker *w = ctx;
-	const struct flow_event *ev = data;
-	struct flow *flow;
-
-	if (size < sizeof(*ev) || ev->record >= FLOW_RECORDS_MAX)
-		return 0;
-	flow = w->by_record[ev->record];
-	if (!flow || flow->record->generation != ev->generation || flow->path != PATH_SPLICED)
-		return 0;
-	stop_source(flow, false);
-	return 0;
-}
-
-static void on_ring(struct loop_io *io, uint32_t events)
-{
-	struct sockmap_worker *w = (struct sockmap_worker *)((char *)io - offsetof(struct sockmap_worker, ring_io));
-
-	(void)events;
-	ring_buffer__consume(w->ring);
-}
-
-static void look_at(struct flow *flow, uint64_t now)
-{
-	struct flow_record *rec = flow->record;
-	enum splice_mode mode = flow_pair(flow)->engine->mode;
-	enum splice_verdict verdict = splice_policy_look(&flow->policy, mode, rec->redirected, rec->skbs, now);
-
-	if (flow->path != PATH_SPLICED)
-		return;
-	/* A lost event (ring full) must not leave a gate shut for ever. */
-	if (rec->notified || rec->gate == FLOW_GATE_BROKEN) {
-		stop_source(flow, false);
-	} else if (verdict != SPLICE_STAY) {
-		splice_policy_left(&flow->policy, verdict);
-		stop_source(flow, true);
-	}
-}
-
-static void on_look(struct loop_timer *timer)
-{
-	struct sockmap_worker *w = (struct sockmap_worker *)((char *)timer - offsetof(struct sockmap_worker, look));
-	struct flow *next;
-
-	/* The end of a pair takes both its flows off the list: what is left waits for the next look. */
-	for (struct flow *flow = w->flows; flow && flow->spliced_prev; flow = next) {
-		next = flow->spliced_next;
-		look_at(flow, loop_now(w->env->loop));
-	}
-	if (w->flows)
-		loop_timer_set(w->env->loop, &w->look, SPLICE_LOOK_NS, on_look);
-}
-
-int sockmap_worker_new(struct sockmap_worker **out, struct sockmap *sm, unsigned index, struct flow_env *env)
-{
-	struct sockmap_worker *w = calloc(1, sizeof(*w));
-	int err = -ENOMEM;
-
-	if (!w)
-		return -ENOMEM;
-	w->sm = sm;
-	w->env = env;
-	w->index = index;
-	w->ring_io.fd = -1;
-	w->by_record = calloc(FLOW_RECORDS_MAX, sizeof(*w->by_record));
-	w->ring_fd = w->by_record ? sockmap_add_ring(sm, index) : -ENOMEM;
-	if (w->ring_fd < 0)
-		goto fail;
-	w->ring = ring_buffer__new(w->ring_fd, on_ring_event, w, NULL);
-	if (!w->ring)
-		goto fail;
-	err = loop_io_add(env->loop, &w->ring_io, ring_buffer__epoll_fd(w->ring), EPOLLIN, on_ring);
-	if (err)
-		goto fail;
-	*out = w;
-	return 0;
-fail:
-	sockmap_worker_free(w);
-	return err;
-}
-
-void sockmap_worker_free(struct sockmap_worker *w)
-{
-	if (!w)
-		return;
-	loop_timer_cancel(w->env->loop, &w->look);
-	loop_io_del(w->env->loop, &w->ring_io);
-	ring_buffer__free(w->ring);
-	if (w->ring_fd >= 0)
-		close(w->ring_fd);
-	free(w->by_record);
-	free(w);
-}
-
-/* --- the engines that use it ---------------------------------------------------------------------------- */
-
-const struct engine_ops engine_sockmap_ops = {
-	.name = "sockmap",
-	.kind = ENGINE_SOCKMAP,
-	.mode = SPLICE_ALWAYS,
-	.pump = pump_copy,
-};
-
-/* Bulk that the kernel path does not take (no BPF, budget used up) goes by splice(2), small messages by copy. */
-static enum pump_result pump_auto(struct flow *flow)
-{
-	bool bulk = splice_policy_wants_in(&flow->policy, SPLICE_BULK);
-
-	if (flow->pipe || (bulk && (!flow_env(flow)->sockmap || flow->no_splice)))
-		return pump_splice(flow);
-	return pump_copy(flow);
-}
-
-const struct engine_ops engine_auto_ops = {
-	.name = "auto",
-	.kind = ENGINE_AUTO,
-	.mode = SPLICE_BULK,
-	.pump = pump_auto,
-};

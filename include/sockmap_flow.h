@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sockmap_flow.h - what the files of the kernel path share with each other only.
+ *
+ * See: user/engine_sockmap.c (paths), user/sockmap_worker.c (lists, events, timers), user/sockmap_limits.c (numbers).
+ */
+#pragma once
+
+#include "flow.h"
+#include "sockmap_maps.h"
+
+/* --- sockmap_worker.c --- */
+struct sockmap *sockmap_of(const struct flow *flow);
+uint32_t sockmap_worker_index(const struct flow *flow);
+/* The worker's list of flows that are not native. */
+void sockmap_list_add(struct flow *flow);
+void sockmap_list_del(struct flow *flow);
+/* Record to flow, for events. */
+void sockmap_table_set(struct flow *flow, bool present);
+void sockmap_on_flow_timer(struct loop_timer *timer);
+
+/* --- engine_sockmap.c --- */
+/* Its timer fired: goes on with whatever the flow's path waits for. */
+void sockmap_flow_look(struct flow *flow);
+/* Takes a spliced flow out of the map: for good (leaving), or until its target has room. */
+void sockmap_flow_stop(struct flow *flow, bool leaving);
+
+/* --- sockmap_limits.c --- */
+void sockmap_set_limits(struct flow *flow);
+/* The target may hold this much and the flow is put back. */
+uint32_t sockmap_resume_mark(const struct flow *flow);
+void sockmap_force_buffers(struct flow *flow);
+void sockmap_restore_buffers(struct flow *flow);

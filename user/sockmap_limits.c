@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sockmap_limits.c - a spliced flow's limits and socket buffers, from its share of the budget.
+ *
+ * Why: three numbers (limit, target's send buffer, source's window) decide both the memory bound and two thirds of the
+ * throughput, so they are in one place.
+ * Owns: nothing. Never: decides when a flow joins or leaves.
+ * See: user/sockmap_maps.c (the share), user/engine_sockmap.c.
+ */
+#include <linux/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "sockmap_flow.h"
+
+/*
+ * One flow's share of the budget: a quarter (at most 4 MiB) for the source's receive window, the rest for the target. Soft
+ * at two thirds of that leaves room for what arrives until the source is stopped; putting it back while the target still has
+ * five eighths of the soft limit keeps both ends busy (scripts/bench-peers; 4 MiB budgets are slower than copying).
+ */
+enum {
+	WINDOW_SHARE = 4,
+	WINDOW_MAX = 4 * 1024 * 1024,
+	NATIVE_SNDBUF = 2 * 1024 * 1024,
+};
+
+static uint32_t window_of(uint64_t share)
+{
+	return share / WINDOW_SHARE < WINDOW_MAX ? (uint32_t)(share / WINDOW_SHARE) : WINDOW_MAX;
+}
+
+uint32_t sockmap_resume_mark(const struct flow *flow)
+{
+	return flow->record->soft / 8 * 5;
+}
+
+void sockmap_set_limits(struct flow *flow)
+{
+	const struct sockmap *sm = sockmap_of(flow);
+	uint32_t share = __atomic_load_n(&sm->share, __ATOMIC_RELAXED);
+
+	flow->record->hard = share - window_of(share);
+	flow->record->soft = flow->record->hard / 3 * 2;
+}
+
+static void set_buffer(int fd, int option, int size)
+{
+	setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
+}
+
+/* Which of a socket's buffers stay fixed: those that a spliced flow reads from or writes to. */
+static void unlock_buffers(struct pair *pair, int side)
+{
+	int lock = 0;
+
+	if (pair->flow[side].path != PATH_NATIVE)
+		lock |= SOCK_RCVBUF_LOCK;
+	if (pair->flow[!side].path != PATH_NATIVE)
+		lock |= SOCK_SNDBUF_LOCK;
+	set_buffer(pair->io[side].fd, SO_BUF_LOCK, lock);
+}
+
+/* Gives both back to the kernel's tuning; a forced send buffer would let user space fill it for a stalled reader. */
+void sockmap_restore_buffers(struct flow *flow)
+{
+	set_buffer(flow_dst_fd(flow), SO_SNDBUF, NATIVE_SNDBUF);
+	unlock_buffers(flow_pair(flow), SIDE_CLIENT);
+	unlock_buffers(flow_pair(flow), SIDE_UPSTREAM);
+}
+
+/*
+ * The target's send buffer takes the hard limit, so that the kernel's work queue never waits for room (it would, a jiffy at a
+ * time). The source's window is fixed: left to tuning it follows the speed of redirecting to the largest size allowed,
+ * all of which a parked flow would then fill.
+ */
+void sockmap_force_buffers(struct flow *flow)
+{
+	const struct sockmap *sm = sockmap_of(flow);
+	int window = (int)window_of(__atomic_load_n(&sm->share, __ATOMIC_RELAXED));
+
+	set_buffer(flow_dst_fd(flow), SO_SNDBUFFORCE, (int)sm->cfg.flow_bytes); /* the kernel doubles both */
+	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, window);
+	setsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
+}
