@@ -425,21 +425,20 @@ bool sockmap_join(struct flow *flow)
 
 void sockmap_detach_flow(struct flow *flow)
 {
-	struct sockmap *sm = sockmap_of(flow);
-
-	if (flow->path != PATH_NATIVE) {
-		sockmap_list_del(flow);
-		sockmap_budget_give(sm);
-		flow->path = PATH_NATIVE;
-	}
+	if (flow->path == PATH_NATIVE)
+		return;
+	sockmap_list_del(flow);
+	sockmap_budget_give(sockmap_of(flow));
+	flow->path = PATH_NATIVE;
 }
 
 void sockmap_release_flow(struct flow *flow)
 {
-	struct sockmap *sm = sockmap_of(flow);
+	struct sockmap *sm;
 
 	if (!flow->record)
 		return;
+	sm = sockmap_of(flow);
 	sockmap_del_slot(sm, flow->cookie);
 	flow->kernel_bytes = flow->record->redirected;
 	flow->record = NULL;

@@ -28,7 +28,6 @@ struct sockmap_worker {
 	struct loop_timer look;
 };
 
-
 static struct sockmap_worker *worker_of(const struct flow *flow)
 {
 	return flow_pair((struct flow *)(uintptr_t)flow)->env->sockmap;
