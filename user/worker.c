@@ -17,6 +17,9 @@
 #include "app.h"
 #include "sockmap.h"
 
+static const uint64_t STORM_WINDOW_NS = 100 * 1000000ull;
+enum { STORM_ACCEPTS = 50, STORM_MARGIN = 32 };
+
 struct worker_listener {
 	struct worker *worker;
 	struct service *svc;
@@ -41,16 +44,32 @@ static void on_handoff(struct loop_task *task)
 	free(h);
 }
 
+/*
+ * How much busier than another a worker must be to give a connection away. Handing over wakes a thread (5 us): worth it for
+ * long connections, which come rarely; under a storm of short ones the hash spreads well enough.
+ */
+static unsigned give_away_margin(struct worker *w)
+{
+	uint64_t now = loop_now(w->loop);
+
+	if (now - w->storm_start_ns > STORM_WINDOW_NS) {
+		w->storm_start_ns = now;
+		w->storm_accepts = 0;
+	}
+	return ++w->storm_accepts > STORM_ACCEPTS ? STORM_MARGIN : 1;
+}
+
 static struct worker *least_busy(struct worker *self)
 {
 	struct app *app = self->app;
+	unsigned margin = give_away_margin(self);
 	unsigned mine = atomic_load_explicit(&self->host.count, memory_order_relaxed), best = mine;
 	struct worker *found = self;
 
 	for (unsigned i = 0; i < app->worker_count; i++) {
 		struct worker *w = &app->workers[i];
 		unsigned count = atomic_load_explicit(&w->host.count, memory_order_relaxed);
-		if (count + 1 < best) {
+		if (count + margin < best) {
 			best = count;
 			found = w;
 		}

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Random sessions through each engine (pipestress): nothing wrong, nothing lost, nothing stuck, nothing left open.
+
+The short form of the 2,000-session run: SESSIONS (environment) sets how many per engine, SEED which.
+"""
+import json
+import os
+import subprocess
+
+import lib
+from lib import ENGINES, TOOLS, Gostbpf, case, check, same
+
+SESSIONS = int(os.environ.get("SESSIONS", "100" if lib.SANITIZED else "300"))
+SEED = os.environ.get("SEED", "1")
+
+
+def stress(gost, *more, sessions=SESSIONS):
+    done = subprocess.run([TOOLS / "pipestress", "-l", "127.0.0.1:8080", "-u", "8000", "-n", str(sessions), "-s", SEED, *more],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=240, check=False)
+    try:
+        out = json.loads(done.stdout)
+    except json.JSONDecodeError as err:
+        raise AssertionError(f"pipestress: {done.stdout}{done.stderr}") from err
+    check(done.returncode == 0, f"{out}\n{done.stderr}")
+    gost.no_leak()
+    return out
+
+
+def totals(gost, out):
+    """The closing records add up to what the two ends counted."""
+    records = gost.closed(out["sessions"], 20)
+    same(len(records), out["sessions"], "closing records")
+    same(sum(r["inputBytes"] for r in records), out["bytesUp"], "sum of inputBytes")
+    same(sum(r["outputBytes"] for r in records), out["bytesDown"], "sum of outputBytes")
+    moved = sum(r["kernelInputBytes"] + r["kernelOutputBytes"] for r in records)
+    share = moved / (out["bytesUp"] + out["bytesDown"])
+    print(f"       {out['sessions']} sessions, {(out['bytesUp'] + out['bytesDown']) >> 20} MiB in {out['seconds']} s, "
+          f"{share:.0%} moved by the kernel")
+    return share
+
+
+@case(engines=ENGINES, limit=200)
+def random_sessions(engine):
+    gost = Gostbpf("-engine", engine, "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
+    share = totals(gost, stress(gost))
+    if engine in ("copy", "splice"):
+        same(share, 0, "bytes moved by the kernel")
+    elif engine == "sockmap":
+        check(share > 0.3, f"the kernel moved only {share:.0%}")
+
+
+@case(engines=ENGINES, limit=200)
+def bulk_in_both_directions(engine):
+    """Flows fill up and go in and out of the kernel path under full load: where a piece may come twice or not at all."""
+    gost = Gostbpf("-engine", engine, "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
+    length, sessions = (16 << 20, 8) if lib.SANITIZED else (64 << 20, 24)
+    for concurrency in ("1", "4"):
+        stress(gost, "-bulk", str(length), "-c", concurrency, sessions=sessions)
+
+
+@case(engines=ENGINES, limit=200)
+def random_sessions_with_resets(engine):
+    gost = Gostbpf("-engine", engine, "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
+    stress(gost, "-aborts", "25", sessions=SESSIONS // 2)
+
+
+@case(engines=("sockmap", "auto"), limit=200)
+def random_sessions_with_a_tight_budget(engine):
+    """Flows leave and join the kernel path all the time."""
+    gost = Gostbpf("-engine", engine, "-flowBudget", "1M", "-budget", "4M", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
+    totals(gost, stress(gost, "-s", "7", sessions=SESSIONS // 2))
+
+
+@case(limit=200)
+def random_sessions_with_the_smallest_budget_that_is_accepted():
+    lib.require_engine("sockmap")
+    gost = Gostbpf("-engine", "sockmap", "-flowBudget", "64K", "-budget", "64K", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
+    totals(gost, stress(gost, "-s", "7", sessions=SESSIONS // 2))
+
+
+@case(limit=200)
+def one_worker():
+    gost = Gostbpf("-workers", "1", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
+    totals(gost, stress(gost, "-s", "11", sessions=SESSIONS // 2))
+
+
+@case(engines=("sockmap", "auto"), limit=200)
+def two_hops(engine):
+    """Sockets of one gostbpf joined to sockets of itself."""
+    gost = Gostbpf("-engine", engine, "-L", "tcp://127.0.0.1:8080/127.0.0.1:8081?handler.proxyProtocol=2",
+                   "-L", "tcp://127.0.0.1:8081/127.0.0.1:8000?proxyProtocol=1")
+    stress(gost, sessions=SESSIONS // 2)
+
+
+if __name__ == "__main__":
+    lib.main("integrity")
