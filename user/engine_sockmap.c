@@ -4,15 +4,17 @@
  *
  * A flow's life here (enum flow_path):
  *
- *   NATIVE --join--> SPLICED --soft limit--> FLUSHING --> PARKED --room again--> SPLICED
- *                       |                       |            |
- *                       +--small or idle--------+--> DRAINING <--FIN while parked
- *                       +--FIN--> ENDING ----------> DRAINING --kernel holds nothing--> NATIVE (reads the end of stream)
+ *   NATIVE --join--> SPLICED --soft limit--> PARKED --room again--> SPLICED
+ *                       |                      |
+ *                       |                      +--data was passed--> FLUSHING --all read--> PARKED
+ *                       +--small or idle---------------------------> DRAINING --kernel holds nothing--> NATIVE
+ *                       +--FIN--> ENDING --all accounted for-------> DRAINING (NATIVE then reads the end of stream)
  *
- * Why so: redirect has no back-pressure, so a flow whose target holds too much is taken out of the sources map; its
- * source's receive window then closes by itself. Taking it out (2 us) rather than passing data to user space means that what
- * queues up meanwhile is redirected in one go when it is put back, without a copy. Every end goes through NATIVE, so there is
- * one place that sees end of stream and one that compares totals.
+ * Why so: redirect has no back-pressure, so a flow whose target holds too much is held: its source stays in the map, but a
+ * large SO_RCVLOWAT keeps the verdict from being called, so its receive window fills and the sender stops. What queues up
+ * meanwhile is redirected in one go afterwards, without a copy. If the window fills altogether the kernel calls the verdict
+ * after all; with the gate shut that data is passed to user space, which must read it first (FLUSHING). Every end goes through
+ * NATIVE, so there is one place that sees end of stream and one that compares totals.
  * Owns: a flow's path, record and timer.
  * Never: writes to a target the kernel still has bytes for; leaves a flow in the map while reading it natively.
  * See: bpf/sockmap.bpf.c, include/sockmap.h, tests/kernel/ (each kernel fact this rests on).
@@ -30,6 +32,7 @@ static const uint64_t PARK_FIRST_NS = 100 * 1000;
 static const uint64_t PARK_BUSY_NS = 500 * 1000;
 static const uint64_t LOSS_NS = 3000 * 1000000ull;
 static void flush_step(struct flow *flow);
+static void begin_flush(struct flow *flow);
 
 uint64_t flow_kernel_bytes(const struct flow *flow)
 {
@@ -120,31 +123,28 @@ static void begin_drain(struct flow *flow)
 
 /* --- parked: waiting for room ---------------------------------------------------------------------- */
 
-/* Into the sources map, with the gate open; -errno when the kernel does not take it (a FIN came first). */
-static int enter(struct flow *flow, enum flow_gate gate)
+/* Arms the gate; the verdict opens it at the next skb. */
+static void arm(struct flow *flow)
 {
-	struct sockmap *sm = sockmap_of(flow);
 	struct flow_record *rec = flow->record;
 
 	sockmap_set_limits(flow);
 	rec->written = flow->written_bytes;
-	rec->consumed = rec->passed;
 	rec->notified = 0;
-	__atomic_store_n(&rec->gate, (uint32_t)gate, __ATOMIC_RELEASE);
-	int err = sockmap_add_source(sm, flow->cookie, flow_src_fd(flow));
-	if (err)
-		return err;
-	flow->path = PATH_SPLICED;
-	return 0;
+	__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_ARMED, __ATOMIC_RELEASE);
 }
 
 static void resume(struct flow *flow)
 {
-	if (enter(flow, FLOW_GATE_OPEN) < 0) {
-		begin_drain(flow);
+	if (flow->record->passed != flow->record->consumed) {
+		begin_flush(flow);
 		return;
 	}
+	arm(flow);
+	flow->path = PATH_SPLICED;
 	sockmap_kick(flow_src_fd(flow));
+	if (flow->rdhup) /* its FIN came while it was parked: no event will */
+		sockmap_source_event(flow, true);
 }
 
 /*
@@ -173,10 +173,8 @@ static void park_look(struct flow *flow)
 	struct tcp_totals totals;
 	uint64_t mark = sockmap_resume_mark(flow);
 
-	if (flow->rdhup) {
-		begin_drain(flow); /* a socket with a FIN cannot join again */
+	if (is_broken(flow))
 		return;
-	}
 	if (sockmap_tcp_totals(flow_dst_fd(flow), &totals) < 0) {
 		pair_socket_error(flow_pair(flow), !flow->side, ECONNRESET);
 		return;
@@ -191,7 +189,7 @@ static void park_look(struct flow *flow)
 /* --- stopping a source ------------------------------------------------------------------------------- */
 
 /*
- * Out of the map. Data passed in the last instant can be read only inside it (outside, reading it leaves the socket's
+ * Out of the map, for good. Data passed in the last instant can be read only inside it (outside, reading it leaves the socket's
  * sequence behind and it stalls), so then the source goes back in and is flushed again.
  */
 static void leave_map(struct flow *flow)
@@ -200,19 +198,18 @@ static void leave_map(struct flow *flow)
 	struct flow_record *rec = flow->record;
 
 	sockmap_del_source(sm, flow->cookie);
-	if (rec->passed != rec->consumed) {
-		if (sockmap_add_source(sm, flow->cookie, flow_src_fd(flow)) < 0) {
-			kernel_loss(flow);
-			return;
-		}
-		sockmap_kick(flow_src_fd(flow));
-		look_in(flow, LOOK_FIRST_NS);
-		return;
-	}
-	if (flow->leaving || flow->rdhup) {
+	if (rec->passed == rec->consumed) {
 		begin_drain(flow);
 		return;
 	}
+	if (sockmap_add_source(sm, flow->cookie, flow_src_fd(flow)) < 0)
+		kernel_loss(flow);
+	else
+		begin_flush(flow);
+}
+
+static void park(struct flow *flow)
+{
 	begin_wait(flow, PATH_PARKED);
 	look_in(flow, PARK_FIRST_NS);
 }
@@ -245,16 +242,18 @@ static bool flush_piece(struct flow *flow)
 	return flush_hold(flow);
 }
 
-/* Nothing passed is left unread: hold the source still, make sure, and take it out. */
-static void try_leave_map(struct flow *flow)
+/* Nothing passed is left unread: hold the source still, make sure, and go on. */
+static void try_stop(struct flow *flow)
 {
-	sockmap_quiesce(flow_src_fd(flow));
-	if (flow->record->passed == flow->record->consumed) {
+	sockmap_hold(flow);
+	if (flow->record->passed != flow->record->consumed) {
+		sockmap_kick(flow_src_fd(flow));
+		look_in(flow, LOOK_FIRST_NS);
+	} else if (flow->leaving || flow->rdhup) {
 		leave_map(flow);
-		return;
+	} else {
+		park(flow);
 	}
-	sockmap_kick(flow_src_fd(flow));
-	look_in(flow, LOOK_FIRST_NS);
 }
 
 /*
@@ -281,27 +280,36 @@ static void flush_step(struct flow *flow)
 	if (pair->ended)
 		return;
 	if (rec->passed == rec->consumed && !flow->hold_len)
-		try_leave_map(flow);
+		try_stop(flow);
 	else
 		look_later(flow);
 }
 
+static void begin_flush(struct flow *flow)
+{
+	begin_wait(flow, PATH_FLUSHING);
+	sockmap_kick(flow_src_fd(flow));
+	flush_step(flow);
+}
+
+/*
+ * Holds the source still: the verdict is not called until its receive window is full, which is the back-pressure. It stays in the
+ * map: taking a live source out can lose an skb in the kernel (two runs in a hundred under load in both directions).
+ */
 void sockmap_flow_stop(struct flow *flow, bool leaving)
 {
 	struct flow_record *rec = flow->record;
 
-	sockmap_quiesce(flow_src_fd(flow));
+	sockmap_hold(flow);
 	flow->leaving = leaving;
-	begin_wait(flow, PATH_FLUSHING);
-	if (rec->passed == rec->consumed && rec->gate != FLOW_GATE_BROKEN) {
-		__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_SHUT, __ATOMIC_RELEASE);
-		leave_map(flow);
-		return;
-	}
 	if (rec->gate != FLOW_GATE_BROKEN)
 		__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_SHUT, __ATOMIC_RELEASE);
-	sockmap_kick(flow_src_fd(flow));
-	flush_step(flow);
+	if (rec->gate == FLOW_GATE_BROKEN || rec->passed != rec->consumed)
+		begin_flush(flow);
+	else if (leaving)
+		leave_map(flow);
+	else
+		park(flow);
 }
 
 /* --- end of stream ----------------------------------------------------------------------------------- */
@@ -321,9 +329,7 @@ static void ending_look(struct flow *flow)
 	}
 	uint64_t seen = flow->read_bytes + rec->redirected + rec->passed - rec->consumed;
 	if (seen + 1 == totals.received) { /* the FIN counts as one */
-		flow->leaving = true;
-		begin_wait(flow, PATH_FLUSHING);
-		flush_step(flow);
+		sockmap_flow_stop(flow, true);
 		return;
 	}
 	if (seen != flow->wait_mark) {
@@ -340,11 +346,10 @@ void sockmap_source_event(struct flow *flow, bool rdhup)
 {
 	if (!rdhup)
 		return;
+	/* Parked: what is queued goes through the verdict when there is room, then this path again. */
 	if (flow->path == PATH_SPLICED) {
 		begin_wait(flow, PATH_ENDING);
 		ending_look(flow);
-	} else if (flow->path == PATH_PARKED) {
-		begin_drain(flow);
 	}
 }
 
@@ -401,20 +406,28 @@ static int get_record(struct flow *flow, struct sockmap *sm)
 	return 0;
 }
 
+/* Into the sources map, with the gate armed; -errno when the kernel does not take it (a FIN came first). */
+static int enter(struct flow *flow)
+{
+	flow->record->consumed = flow->record->passed;
+	flow->record->sequenced = 0;
+	arm(flow);
+	return sockmap_add_source(sockmap_of(flow), flow->cookie, flow_src_fd(flow));
+}
+
 bool sockmap_join(struct flow *flow)
 {
 	struct sockmap *sm = sockmap_of(flow);
 	struct pair *pair = flow_pair(flow);
-	bool first = !flow->record;
 
 	if (!sockmap_budget_take(sm))
 		return false;
-	if (join_pair(pair, sm) < 0 || get_record(flow, sm) < 0 ||
-	    enter(flow, first ? FLOW_GATE_ARMED : FLOW_GATE_OPEN) < 0) {
+	if (join_pair(pair, sm) < 0 || get_record(flow, sm) < 0 || enter(flow) < 0) {
 		sockmap_budget_give(sm);
 		flow->no_splice = true;
 		return false;
 	}
+	flow->path = PATH_SPLICED;
 	sockmap_list_add(flow);
 	sockmap_force_buffers(flow);
 	splice_policy_joined(&flow->policy, flow->record->redirected, flow->record->skbs, loop_now(pair->env->loop));
