@@ -144,8 +144,8 @@ static __always_inline bool admit(struct flow_record *rec, __u32 index)
  */
 static __always_inline int hold(struct flow_record *rec, __u32 index, __u32 len)
 {
-	if (rec->gate != FLOW_GATE_BROKEN)
-		rec->gate = FLOW_GATE_SHUT;
+	if (rec->gate == FLOW_GATE_OPEN)
+		rec->gate = FLOW_GATE_SHUT; /* an armed one stays armed: it opens when user space has caught up */
 	if (rec->passed + len - rec->consumed > pass_cap)
 		rec->gate = FLOW_GATE_BROKEN;
 	notify(rec, index);

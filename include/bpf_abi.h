@@ -44,7 +44,7 @@ struct flow_record {
 	/* written by user space */
 	__u64 peer;       /* socket cookie of the target: key into "targets" */
 	__u64 written;    /* bytes user space itself wrote to the target, headers included */
-	__u64 consumed;   /* passed bytes user space has read */
+	__u64 consumed;   /* passed bytes user space has read and written to the target */
 	__u32 soft;       /* event above this many bytes in the target */
 	__u32 hard;       /* gate shut above this many */
 	__u32 worker;     /* which event ring */

@@ -31,5 +31,7 @@ void sockmap_set_limits(struct flow *flow);
 uint32_t sockmap_resume_mark(const struct flow *flow);
 /* Keeps the verdict from being called until the source's window is full. An in-flight one is over on return. */
 void sockmap_hold(struct flow *flow);
+/* The source's receive window while it is spliced, in bytes. */
+uint32_t sockmap_window(const struct flow *flow);
 void sockmap_force_buffers(struct flow *flow);
 void sockmap_restore_buffers(struct flow *flow);
