@@ -7,6 +7,7 @@ unit_proto_proxy_build := $(proxy_modules) proto_proxy_build
 unit_proto_proxy_tlvs := $(unit_proto_proxy_build)
 unit_proxy_json := $(proxy_modules) proxy_json proxy_tlv hex
 unit_proxy_json_libs := -ljansson
+unit_cmd_header := $(proxy_modules) proto_proxy_build proxy_tlv hex cmd_header cmd_flags
 unit_proto_proxy_crc := crc32c
 unit_log := log log_format log_writer log_sink addr
 unit_log_libs := -ljansson
