@@ -42,7 +42,7 @@ static const struct cmd_spec spec = {
 	.notes = "Reads a PROXY protocol header from FILE or standard input and prints one JSON object.\n"
 		 "Hexadecimal text may have white space, colons and 0x between the bytes. The word after -x\n"
 		 "is the text itself when it is hexadecimal and no file has that name.\n"
-		 "With -listen nothing is answered; what came within 100 ms of the header is its payload.\n"
+		 "With -listen nothing is answered; what follows the header until 100 ms are silent is its payload.\n"
 		 "\n"
 		 "exit status: 0 accept, 1 reject, 2 need-more, 3 not-proxy; 64 wrong usage or unreadable input;\n"
 		 "-lines and -listen: 0\n"

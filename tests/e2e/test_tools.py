@@ -5,12 +5,12 @@
 Headers that gostbpf makes are judged by decode_proxy.py, which shares no code with it.
 """
 import json
+import os
 import random
 import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 
 import decode_proxy
@@ -279,6 +279,11 @@ class Listen:
         return err
 
 
+def socket_links(pid):
+    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return [link for link in links if link.startswith("socket:")]
+
+
 @case
 def listen_shows_what_arrives_and_answers_nothing():
     listen = Listen(8080)
@@ -335,7 +340,7 @@ def listen_while_a_client_says_nothing():
     listen = Listen(8080)
     client = connect(8080)
     client.sendall(b"PROXY ")
-    until(lambda: struct.unpack_from("I", client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232), 24)[0] == 0, "it is delivered")
+    until(lambda: len(socket_links(listen.proc.pid)) == 2, "it is accepted")
     listen.stop()
     same(listen.objects(1)[0]["result"], "need-more", "result")
 
@@ -361,6 +366,27 @@ def haproxy(front):
     conf = lib.tmp() / "haproxy.cfg"
     conf.write_text("defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\nlisten test\n" + front + "\n")
     spawn("haproxy", "-db", "-f", conf, wait=8079)
+
+
+@case
+def readme_examples():
+    """The commands of "See it", which listen and send to one another."""
+    section = (lib.ROOT / "README.md").read_text().split("### See it\n")[1].split("\n### ")[0]
+    commands = re.search(r"```\n(.*?)```", section, re.S).group(1).splitlines()
+    sample = re.search(r"```json\n(.*?)\n```", section, re.S).group(1)
+    same(len([c for c in commands if "-listen :8080" in c]), 1, "commands that listen")
+    listen, out = Listen(8080, ":8080"), []
+    for command in commands:
+        if "-listen" not in command:
+            done = subprocess.run(f'gostbpf() {{ "{GOSTBPF}" "$@"; }}; {command}', shell=True, stdout=subprocess.PIPE, check=False)
+            same(done.returncode, 0, command)
+            out.append(done.stdout.decode().strip())
+    same(len(out), 3, "the other commands")
+    same(out[0], sample, "the object that README shows")
+    same([t["name"] for t in json.loads(out[1])["tlvs"]], ["CRC32C", "AUTHORITY"], "TLVs")
+    o = listen.objects(1)[0]
+    same((o["version"], o["src"], o["payload"]["text"]), (2, REAL[0], "GET / HTTP/1.0\r\n\r\n"), "what was sent")
+    listen.stop()
 
 
 # --- send ---
