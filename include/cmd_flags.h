@@ -2,8 +2,8 @@
 /*
  * cmd_flags.h - flags of the sub-commands, by the rules of the main command line.
  *
- * Why: "-x v", "-x=v" and "--x v" are one for `gostbpf -L`, so they are for `gostbpf decode`; a table serves parsing and
- * -h. Unlike Go's, a flag may also follow the word: there is at most one, and none can be meant otherwise.
+ * Why: "-x v", "-x=v" and "--x v" are one for `gostbpf -L`, so they are for `gostbpf decode`; a table serves parsing
+ * and -h. Unlike Go's, a flag may also follow the word: there is at most one, and none can be meant otherwise.
  * Owns: the arrays of a struct cmd_list; texts point into argv.
  * Never: looks at a value.
  * See: cli.h for the main command line.

@@ -11,5 +11,5 @@
 #include "cmd_flags.h"
 
 /* "host:port", "[v6]:port" or ":port". A descriptor, or -1 with err filled. */
-int cmd_socket_listen(const char *text, struct cmd_error *err);	 /* ":port": both families; does not block in accept() */
+int cmd_socket_listen(const char *text, struct cmd_error *err);	 /* ":port": both families; accept() does not block */
 int cmd_socket_connect(const char *text, struct cmd_error *err); /* ":port": this machine; 10 s for each address */

@@ -12,8 +12,8 @@
 #include <sys/types.h>
 
 /*
- * Pairs of digits; between pairs white space and colons may stand, before one "0x". Returns the number of bytes, -EINVAL
- * for anything else, or -ENOSPC for more than cap of them; out may be half written then.
+ * Pairs of digits; between pairs white space and colons may stand, before one "0x". Returns the number of bytes,
+ * -EINVAL for anything else, or -ENOSPC for more than cap of them; out may be half written then.
  */
 ssize_t hex_decode(const char *text, size_t len, uint8_t *out, size_t cap);
 /* Lower case, with NUL: out has 2 * len + 1 bytes. Returns out. */

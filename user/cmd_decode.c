@@ -22,7 +22,8 @@
 
 #define HEX_TEXT_MAX (1 << 20) /* the largest header as "0x0d\n0x0a..." is a third of it */
 
-const struct proxy_limits cmd_decode_limits = {.max_size = PROXY_HEADER_MAX, .allow_v1 = true, .allow_v2 = true};
+const struct proxy_limits cmd_decode_limits = {
+	.max_size = PROXY_HEADER_MAX, .allow_v1 = true, .allow_v2 = true};
 
 struct decode {
 	const char *file, *hex, *listen;
@@ -30,9 +31,12 @@ struct decode {
 };
 
 static const struct cmd_flag flags[] = {
-	{"x", CMD_OPTIONAL, offsetof(struct decode, hex), "[HEX]", "the input is hexadecimal text; or the bytes themselves"},
-	{"lines", CMD_SWITCH, offsetof(struct decode, lines), NULL, "one header a line, in hexadecimal; one object for each"},
-	{"listen", CMD_TEXT, offsetof(struct decode, listen), "ADDR", "accept connections and show what arrives, until SIGINT"},
+	{"x", CMD_OPTIONAL, offsetof(struct decode, hex), "[HEX]",
+	 "the input is hexadecimal text; or the bytes themselves"},
+	{"lines", CMD_SWITCH, offsetof(struct decode, lines), NULL,
+	 "one header a line, in hexadecimal; one object for each"},
+	{"listen", CMD_TEXT, offsetof(struct decode, listen), "ADDR",
+	 "accept connections and show what arrives, until SIGINT"},
 	{0},
 };
 
@@ -42,9 +46,11 @@ static const struct cmd_spec spec = {
 	.notes = "Reads a PROXY protocol header from FILE or standard input and prints one JSON object.\n"
 		 "Hexadecimal text may have white space, colons and 0x between the bytes. The word after -x\n"
 		 "is the text itself when it is hexadecimal and no file has that name.\n"
-		 "With -listen nothing is answered; what follows the header until 100 ms are silent is its payload.\n"
+		 "With -listen nothing is answered; what follows the header until 100 ms are silent is its "
+		 "payload.\n"
 		 "\n"
-		 "exit status: 0 accept, 1 reject, 2 need-more, 3 not-proxy; 64 wrong usage or unreadable input;\n"
+		 "exit status: 0 accept, 1 reject, 2 need-more, 3 not-proxy; 64 wrong usage or unreadable "
+		 "input;\n"
 		 "-lines and -listen: 0\n"
 		 "\n"
 		 "examples\n"
@@ -188,7 +194,8 @@ static int decode_line(char *line, size_t len)
 	ssize_t count = hex_decode(line, len, bytes, len);
 
 	if (count < 0)
-		return cmd_decode_print(&spec, json_pack("{s:s,s:s}", "result", "bad-input", "error", "not hexadecimal"));
+		return cmd_decode_print(
+			&spec, json_pack("{s:s,s:s}", "result", "bad-input", "error", "not hexadecimal"));
 	return decode_bytes(bytes, (size_t)count) == CMD_USAGE ? CMD_USAGE : CMD_OK;
 }
 

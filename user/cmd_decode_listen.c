@@ -24,11 +24,11 @@
 #include "loop.h"
 #include "proxy_json.h"
 
-#define NS_PER_MS 1000000
-#define HEADER_MS 10000 /* for all of it */
-#define PAYLOAD_MS 100	/* of silence after the header */
+#define NS_PER_MS   1000000
+#define HEADER_MS   10000 /* for all of it */
+#define PAYLOAD_MS  100	  /* of silence after the header */
 #define BUFFER_SIZE (PROXY_HEADER_MAX + 65536)
-#define PREVIEW 64
+#define PREVIEW	    64
 
 enum { WAIT_READY, WAIT_TIMEOUT, WAIT_SIGNAL };
 
@@ -91,8 +91,8 @@ static json_t *payload_json(const uint8_t *bytes, size_t len)
 {
 	size_t shown = len < PREVIEW ? len : PREVIEW;
 
-	return json_pack("{s:I,s:o,s:o*}", "length", (json_int_t)len, "preview", proxy_json_hex(bytes, shown), "text",
-			 proxy_json_text(bytes, shown, true));
+	return json_pack("{s:I,s:o,s:o*}", "length", (json_int_t)len, "preview", proxy_json_hex(bytes, shown),
+			 "text", proxy_json_text(bytes, shown, true));
 }
 
 /* What follows the header; all that came when there is none. */
@@ -103,8 +103,8 @@ static int print_arrival(const struct cmd_spec *spec, const struct arrival *a)
 	struct proxy_fault fault;
 	enum proxy_result r = proxy_parse(a->buf, a->len, &cmd_decode_limits, &header, &fault);
 	json_t *object = proxy_json(r, &header, &fault);
-	json_t *more = json_pack("{s:s,s:s,s:o}", "peer", addr_format(&a->peer, peer), "end", a->end, "payload",
-				 payload_json(a->buf + header.consumed, a->len - header.consumed));
+	json_t *more = json_pack("{s:s,s:s,s:o}", "peer", addr_format(&a->peer, peer), "end", a->end,
+				 "payload", payload_json(a->buf + header.consumed, a->len - header.consumed));
 
 	json_object_update(object, more);
 	json_decref(more);

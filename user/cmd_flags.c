@@ -52,7 +52,8 @@ static int print_help(const struct cmd_spec *spec)
 	printf("usage: gostbpf %s %s\n\n", spec->name, spec->synopsis);
 	for (const struct cmd_flag *flag = spec->flags; flag->name; flag++) {
 		char left[40];
-		snprintf(left, sizeof(left), "-%s%s%s", flag->name, flag->arg ? " " : "", flag->arg ? flag->arg : "");
+		snprintf(left, sizeof(left), "-%s%s%s", flag->name, flag->arg ? " " : "",
+			 flag->arg ? flag->arg : "");
 		printf("  %-18s %s\n", left, flag->doc);
 	}
 	printf("\n%s", spec->notes);
@@ -150,7 +151,8 @@ static int parse_flag(struct parse *p, const char *word)
 		return print_help(p->spec);
 	const struct cmd_flag *flag = find_flag(p->spec, name, len);
 	if (!flag)
-		return cmd_misuse(p->spec, "flag provided but not defined: -%.*s", (int)(len < 100 ? len : 100), name);
+		return cmd_misuse(p->spec, "flag provided but not defined: -%.*s",
+				  (int)(len < 100 ? len : 100), name);
 	switch (flag->kind) {
 	case CMD_SWITCH:
 		return set_switch(p, flag, value);

@@ -16,7 +16,7 @@
 #include "proxy_tlv.h"
 
 #define HEX_PREFIX "hex:"
-#define HOST_MAX 64
+#define HOST_MAX   64
 
 /* One header in the making. */
 struct making {
@@ -40,7 +40,8 @@ static int fail(struct making *m, int rc, const char *fmt, ...)
 
 /* --- the words --------------------------------------------------------------------------------- */
 
-static int parse_address(struct making *m, const char *flag, const char *text, const struct addr *own, struct addr *out)
+static int parse_address(struct making *m, const char *flag, const char *text, const struct addr *own,
+			 struct addr *out)
 {
 	char host[HOST_MAX];
 	int port;
@@ -68,7 +69,8 @@ static int parse_addresses(struct making *m, const struct addr *own_src, const s
 	return 0;
 }
 
-static int parse_value(struct making *m, const char *word, const char *value, struct proxy_tlv *tlv, uint8_t *room)
+static int parse_value(struct making *m, const char *word, const char *value, struct proxy_tlv *tlv,
+		       uint8_t *room)
 {
 	ssize_t len = (ssize_t)strlen(value);
 
@@ -81,7 +83,8 @@ static int parse_value(struct making *m, const char *word, const char *value, st
 	if (len < 0)
 		return fail(m, -EINVAL, "-tlv %.60s: not hexadecimal after hex:", word);
 	if (len > UINT16_MAX)
-		return fail(m, -EOVERFLOW, "-tlv %.60s...: a value of %zd bytes; 65535 is the most", word, len);
+		return fail(m, -EOVERFLOW, "-tlv %.60s...: a value of %zd bytes; 65535 is the most", word,
+			    len);
 	tlv->len = (uint16_t)len;
 	tlv->value = room;
 	return 0;
@@ -96,7 +99,9 @@ static int parse_tlv(struct making *m, const char *word, struct proxy_tlv *tlv, 
 		return fail(m, -EINVAL, "-tlv %.60s: expected TYPE=VALUE", word);
 	snprintf(type, sizeof(type), "%.*s", (int)len, word);
 	if (len >= sizeof(type) || proxy_tlv_parse_type(type, &tlv->type))
-		return fail(m, -EINVAL, "-tlv %.60s: unknown type; expected 0x00 to 0xff or a name such as AUTHORITY", word);
+		return fail(m, -EINVAL,
+			    "-tlv %.60s: unknown type; expected 0x00 to 0xff or a name such as AUTHORITY",
+			    word);
 	if (tlv->type == PROXY_TLV_CRC32C)
 		return fail(m, -EINVAL, "-tlv %.60s: the checksum is computed: use -crc", word);
 	return parse_value(m, word, word + len + 1, tlv, room);
@@ -137,7 +142,10 @@ static int choose_version(struct making *m)
 	if (strcmp(w->version, "1"))
 		return fail(m, -EINVAL, "version \"%s\": expected 1 or 2", w->version);
 	if (second)
-		return fail(m, -EINVAL, "version 1 has no %s", w->tlvs.count ? "TLVs" : w->crc ? "CRC32C" : "datagrams");
+		return fail(m, -EINVAL, "version 1 has no %s",
+			    w->tlvs.count ? "TLVs"
+			    : w->crc	  ? "CRC32C"
+					  : "datagrams");
 	return 1;
 }
 
@@ -149,10 +157,12 @@ static ssize_t write_header(struct making *m, int version, uint8_t *out, size_t 
 	if (version == 1)
 		n = proxy_build_v1(out, cap, &m->src, &m->dst);
 	else
-		n = proxy_build_v2_tlvs(out, cap, &m->src, &m->dst, w->dgram ? PROXY_PROTO_DGRAM : PROXY_PROTO_STREAM,
-					m->tlvs, w->tlvs.count, w->crc);
+		n = proxy_build_v2_tlvs(out, cap, &m->src, &m->dst,
+					w->dgram ? PROXY_PROTO_DGRAM : PROXY_PROTO_STREAM, m->tlvs,
+					w->tlvs.count, w->crc);
 	if (n == -EOVERFLOW)
-		return fail(m, -EOVERFLOW, "the TLVs are too long: addresses and TLVs are 65535 bytes at most");
+		return fail(m, -EOVERFLOW,
+			    "the TLVs are too long: addresses and TLVs are 65535 bytes at most");
 	return n < 0 ? fail(m, (int)n, "the header does not fit: %s", strerror((int)-n)) : n;
 }
 
@@ -164,11 +174,12 @@ static ssize_t judge(struct making *m, const uint8_t *out, ssize_t len)
 
 	if (proxy_parse(out, (size_t)len, &limits, NULL, &fault) == PROXY_ACCEPT)
 		return len;
-	return fail(m, -EINVAL, "receivers would refuse it: %s (byte %zu, section %s)", fault.error, fault.offset, fault.section);
+	return fail(m, -EINVAL, "receivers would refuse it: %s (byte %zu, section %s)", fault.error,
+		    fault.offset, fault.section);
 }
 
-ssize_t cmd_header_build(const struct cmd_header *want, const struct addr *own_src, const struct addr *own_dst,
-			 uint8_t *out, size_t cap, struct cmd_error *err)
+ssize_t cmd_header_build(const struct cmd_header *want, const struct addr *own_src,
+			 const struct addr *own_dst, uint8_t *out, size_t cap, struct cmd_error *err)
 {
 	struct making m = {.want = want, .err = err};
 	int version = choose_version(&m);

@@ -27,7 +27,8 @@ struct send_options {
 };
 
 static const struct cmd_flag flags[] = {
-	{"proxy", CMD_TEXT, offsetof(struct send_options, header.version), "1|2", "version (default 1; 2 for what only it can say)"},
+	{"proxy", CMD_TEXT, offsetof(struct send_options, header.version), "1|2",
+	 "version (default 1; 2 for what only it can say)"},
 	CMD_HEADER_FLAGS(struct send_options),
 	{0},
 };
@@ -35,14 +36,15 @@ static const struct cmd_flag flags[] = {
 static const struct cmd_spec spec = {
 	.name = "send",
 	.synopsis = "[-proxy 1|2] [-src IP:PORT] [-dst IP:PORT] [-tlv TYPE=VALUE ...] [-crc] ADDR",
-	.notes = "Connects to ADDR (within 10 s), sends a PROXY protocol header, then standard input; prints what\n"
-		 "comes back until the other side ends. -src and -dst default to the connection's own addresses.\n"
-		 CMD_HEADER_NOTES
-		 "\n"
+	.notes = "Connects to ADDR (within 10 s), sends a PROXY protocol header, then standard input; prints "
+		 "what\n"
+		 "comes back until the other side ends. -src and -dst default to the connection's own "
+		 "addresses.\n" CMD_HEADER_NOTES "\n"
 		 "exit status: 0; 1 when it cannot connect, or the connection is cut; 64 wrong usage\n"
 		 "\n"
 		 "example\n"
-		 "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | gostbpf send -proxy 2 -src 192.0.2.7:40001 127.0.0.1:8080\n",
+		 "  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | gostbpf send -proxy 2 -src 192.0.2.7:40001 "
+		 "127.0.0.1:8080\n",
 	.flags = flags,
 	.word = "ADDR",
 	.word_offset = offsetof(struct send_options, address),
@@ -174,7 +176,8 @@ static int send_header(int sock, const uint8_t *header, size_t len)
 }
 
 /* Into header[0..PROXY_HEADER_MAX); its length, or negative after a message. */
-static ssize_t build(const struct send_options *o, const struct addr *src, const struct addr *dst, uint8_t *header)
+static ssize_t build(const struct send_options *o, const struct addr *src, const struct addr *dst,
+		     uint8_t *header)
 {
 	struct cmd_error err;
 	ssize_t len = cmd_header_build(&o->header, src, dst, header, PROXY_HEADER_MAX, &err);

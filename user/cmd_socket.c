@@ -17,8 +17,8 @@
 #include "addr.h"
 
 #define CONNECT_SECONDS 10
-#define HOST_MAX 256
-#define BACKLOG 64
+#define HOST_MAX	256
+#define BACKLOG		64
 
 /* Opens the socket for one address: a descriptor or -1 with errno. */
 typedef int (*open_fn)(const struct addrinfo *ai);

@@ -2,7 +2,7 @@
 /*
  * proxy_json.c - see proxy_json.h.
  *
- * Why json_pack(): one format string is one object, keys in its order, and a part that could not be made fails the whole.
+ * Why json_pack(): one format string is one object, keys in its order; a part that could not be made fails it all.
  * Owns: constant tables. Never: keeps a pointer into the header.
  */
 #include "proxy_json.h"
@@ -14,10 +14,10 @@
 #include "hex.h"
 #include "proxy_tlv.h"
 
-#define SSL_FIXED 5 /* client, verify */
-#define TLV_GCP 0xE0
-#define TLV_AWS 0xEA
-#define TLV_AZURE 0xEE
+#define SSL_FIXED      5 /* client, verify */
+#define TLV_GCP	       0xE0
+#define TLV_AWS	       0xEA
+#define TLV_AZURE      0xEE
 #define VENDOR_SUBTYPE 1 /* the first byte of what AWS and Azure send */
 
 static const char *const result_names[] = {
@@ -132,8 +132,8 @@ static json_t *tlv_object(const struct proxy_tlv *tlv, const char *name, bool bi
 
 	char type[8];
 	snprintf(type, sizeof(type), "0x%02x", tlv->type);
-	return json_pack("{s:s,s:s?,s:i,s:o,s:o*}", "type", type, "name", name, "length", (int)tlv->len, "value",
-			 proxy_json_hex(tlv->value, tlv->len), "text", text);
+	return json_pack("{s:s,s:s?,s:i,s:o,s:o*}", "type", type, "name", name, "length", (int)tlv->len,
+			 "value", proxy_json_hex(tlv->value, tlv->len), "text", text);
 }
 
 static json_t *ssl_bits(uint8_t client)
@@ -167,8 +167,8 @@ static json_t *ssl_fields(const struct proxy_tlv *tlv)
 		return NULL;
 	json_int_t verify = (json_int_t)v[1] << 24 | v[2] << 16 | v[3] << 8 | v[4];
 	snprintf(client, sizeof(client), "0x%02x", v[0]);
-	return json_pack("{s:s,s:o,s:I,s:o}", "client", client, "clientBits", ssl_bits(v[0]), "verify", verify, "sub",
-			 ssl_subs(tlv));
+	return json_pack("{s:s,s:o,s:I,s:o}", "client", client, "clientBits", ssl_bits(v[0]), "verify",
+			 verify, "sub", ssl_subs(tlv));
 }
 
 /* A VPC endpoint's name is letters, digits and dashes. */
@@ -239,14 +239,16 @@ static json_t *tlv_list(const struct proxy_header *h)
 
 static json_t *accepted(const struct proxy_header *h)
 {
-	return json_pack("{s:s,s:i,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:I,s:o}", "result", result_names[PROXY_ACCEPT],
-			 "version", h->version, "cmd", command_names[h->command], "family", family_names[h->family],
-			 "proto", proto_names[h->proto], "src", address_text(&h->src), "sport", port_number(&h->src),
-			 "dst", address_text(&h->dst), "dport", port_number(&h->dst), "consumed",
-			 (json_int_t)h->consumed, "tlvs", tlv_list(h));
+	return json_pack("{s:s,s:i,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:I,s:o}", "result",
+			 result_names[PROXY_ACCEPT], "version", h->version, "cmd", command_names[h->command],
+			 "family", family_names[h->family], "proto", proto_names[h->proto], "src",
+			 address_text(&h->src), "sport", port_number(&h->src), "dst", address_text(&h->dst),
+			 "dport", port_number(&h->dst), "consumed", (json_int_t)h->consumed, "tlvs",
+			 tlv_list(h));
 }
 
-json_t *proxy_json(enum proxy_result result, const struct proxy_header *header, const struct proxy_fault *fault)
+json_t *proxy_json(enum proxy_result result, const struct proxy_header *header,
+		   const struct proxy_fault *fault)
 {
 	switch (result) {
 	case PROXY_ACCEPT:

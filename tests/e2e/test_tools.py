@@ -6,6 +6,7 @@ Headers that gostbpf makes are judged by decode_proxy.py, which shares no code w
 """
 import json
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -428,6 +429,21 @@ def send_much_both_ways():
     Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000?proxyProtocol=1")
     data = random.Random(7).randbytes(20_000_000)
     same(tool("send", "127.0.0.1:8080", stdin=data) == data, True, "20 MB come back")
+
+
+@case
+def send_through_a_small_socket_buffer():
+    """Chunks are then sent in parts: none may be lost or sent twice."""
+    limits = pathlib.Path("/proc/sys/net/ipv4/tcp_wmem")
+    before = limits.read_text()
+    limits.write_text("4096 16384 16384")
+    try:
+        server = lib.Server(8000, lambda sock: (recv_header(sock), recv_to_end(sock))[1])
+        data = random.Random(8).randbytes(3_000_000)
+        tool("send", "127.0.0.1:8000", stdin=data)
+        check(server.result() == data, "3 MB arrive as they were")
+    finally:
+        limits.write_text(before)
 
 
 @case
