@@ -33,5 +33,7 @@ uint32_t sockmap_resume_mark(const struct flow *flow);
 void sockmap_hold(struct flow *flow);
 /* The source's receive window while it is spliced, in bytes. */
 uint32_t sockmap_window(const struct flow *flow);
+/* Slows the sender down while user space catches up with passed data; undone with narrow = false. */
+void sockmap_narrow_window(struct flow *flow, bool narrow);
 void sockmap_force_buffers(struct flow *flow);
 void sockmap_restore_buffers(struct flow *flow);

@@ -30,7 +30,6 @@ static const uint64_t LOOK_MAX_NS = 10 * 1000 * 1000;
 static const uint64_t PARK_FIRST_NS = 100 * 1000;
 static const uint64_t PARK_BUSY_NS = 500 * 1000;
 static const uint64_t LOSS_NS = 3000 * 1000000ull;
-enum { FLUSH_PIECES = 32 }; /* then others have their turn */
 static void flush_step(struct flow *flow);
 static bool flush_hold(struct flow *flow);
 static void begin_flush(struct flow *flow);
@@ -301,38 +300,57 @@ static void try_stop(struct flow *flow)
 	if (flow->record->passed != flow->record->consumed) {
 		sockmap_kick(flow_src_fd(flow));
 		look_in(flow, LOOK_FIRST_NS);
-	} else if (flow->leaving || flow->rdhup) {
-		leave_for_good(flow);
-	} else {
-		park(flow);
+		return;
 	}
+	sockmap_narrow_window(flow, false);
+	if (flow->leaving || flow->rdhup)
+		leave_for_good(flow);
+	else
+		park(flow);
+}
+
+/* Reads what is passed until user space has caught up, or holds a window's worth. True: caught up. */
+static bool collect(struct flow *flow)
+{
+	struct flow_record *rec = flow->record;
+
+	while (rec->passed != rec->consumed && flow->hold_len < sockmap_window(flow))
+		if (!collect_piece(flow))
+			break;
+	return rec->passed == rec->consumed;
 }
 
 /*
- * Collects what was passed, at most a receive window, so that the flow can leave this path whatever its target does. The source is
- * not held meanwhile (a held source with data in its receive queue says EAGAIN even when passed data is there: Linux 6.18).
+ * Collects what was passed, at most a receive window at a time, until nothing is left and the source can be stopped. It cannot be
+ * held meanwhile (a held source with data in its receive queue says EAGAIN even when passed data is there: Linux 6.18), so its
+ * window is narrowed: user space must be faster than the sender for an instant.
  */
 static void flush_step(struct flow *flow)
 {
-	struct flow_record *rec = flow->record;
 	struct pair *pair = flow_pair(flow);
-	int pieces = 0;
+	struct tcp_totals totals;
 
 	if (is_broken(flow))
 		return;
-	while (rec->passed != rec->consumed && pieces++ < FLUSH_PIECES && collect_piece(flow))
-		continue;
+	bool done = collect(flow);
 	if (pair->ended)
 		return;
-	if (rec->passed == rec->consumed)
+	if (done) {
 		try_stop(flow);
+		return;
+	}
+	if (sockmap_tcp_totals(flow_dst_fd(flow), &totals) < 0)
+		pair_socket_error(pair, !flow->side, ECONNRESET);
 	else
-		look_in(flow, pieces > FLUSH_PIECES ? 0 : LOOK_FIRST_NS);
+		write_collected(flow, &totals);
+	if (!pair->ended)
+		look_in(flow, LOOK_FIRST_NS);
 }
 
 static void begin_flush(struct flow *flow)
 {
 	begin_wait(flow, PATH_FLUSHING);
+	sockmap_narrow_window(flow, true);
 	sockmap_kick(flow_src_fd(flow));
 	flush_step(flow);
 }

@@ -16,13 +16,15 @@
 
 /*
  * One flow's share of the budget: a quarter (at most 4 MiB) for the source's receive window, the rest for the target. Soft
- * at two thirds of that leaves room for what arrives until the source is stopped; putting it back while the target still has
- * five eighths of the soft limit keeps both ends busy (scripts/bench-peers; 4 MiB budgets are slower than copying).
+ * at a third of that leaves milliseconds of line rate until a busy worker has stopped the source (past the hard limit bytes go
+ * through user space, which is slower); putting it back while the target still has five eighths of the soft limit keeps both
+ * ends busy (scripts/bench-peers).
  */
 enum {
 	WINDOW_SHARE = 4,
 	WINDOW_MAX = 4 * 1024 * 1024,
 	NATIVE_SNDBUF = 2 * 1024 * 1024,
+	NARROW_WINDOW = 64 * 1024,
 };
 
 static uint32_t window_of(uint64_t share)
@@ -41,7 +43,7 @@ void sockmap_set_limits(struct flow *flow)
 	uint32_t share = __atomic_load_n(&sm->share, __ATOMIC_RELAXED);
 
 	flow->record->hard = share - window_of(share);
-	flow->record->soft = flow->record->hard / 3 * 2;
+	flow->record->soft = flow->record->hard / 3;
 }
 
 static void set_buffer(int fd, int option, int size)
@@ -87,6 +89,13 @@ void sockmap_force_buffers(struct flow *flow)
 uint32_t sockmap_window(const struct flow *flow)
 {
 	return window_of(sockmap_of(flow)->cfg.flow_bytes);
+}
+
+void sockmap_narrow_window(struct flow *flow, bool narrow)
+{
+	int window = narrow ? NARROW_WINDOW : (int)sockmap_window(flow);
+
+	setsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
 }
 
 void sockmap_hold(struct flow *flow)
