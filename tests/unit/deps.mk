@@ -39,3 +39,4 @@ unit_resolver_time := $(unit_resolver)
 unit_resolver_time_libs := -lcares
 unit_splice_policy := splice_policy
 unit_loop := loop
+unit_udp_table := udp_table addr
