@@ -108,9 +108,8 @@ def too_long_with_the_header():
         client.sendto(b"x" * 65500, FRONT)
     same(ask(client, b"fits", FRONT)[0], b"fits", "the session goes on")
     same(len(up.seen), 1, "at the upstream")
-    told = [r for r in gost.log() if "too long for the path" in r["msg"]]
-    same((len(told), told[0]["level"]), (1, "warning"), "told once")
     same(gost.closed()[0]["droppedDatagrams"], 3, "counted")
+    same([r["level"] for r in gost.log() if "too long for the path" in r["msg"]], ["warning"], "told once")
 
 
 @case
