@@ -22,6 +22,7 @@ enum { UDP_BATCH = 64, UDP_DATAGRAM_MAX = 65535 };
 
 struct udp_batch {
 	unsigned count;
+	size_t prepared; /* datagram size that all slots not used last time are ready for */
 	uint8_t *memory;
 	struct mmsghdr msg[UDP_BATCH]; /* msg_len: of the datagram */
 	struct iovec iov[UDP_BATCH];
@@ -35,8 +36,8 @@ void udp_batch_fini(struct udp_batch *batch);
 
 /* Replaces the content, with names and control data. The number of datagrams, or -errno. */
 int udp_batch_receive(struct udp_batch *batch, int fd, size_t datagram_max);
-/* Adds what a connected socket has and there is room for. The number added, or -errno. */
-int udp_batch_append(struct udp_batch *batch, int fd);
+/* Adds up to want of what a connected socket has, as far as there is room. The number added, or -errno. */
+int udp_batch_append(struct udp_batch *batch, int fd, unsigned want);
 
 /* A datagram could not be sent. Returns true to have it tried again, which again says that it was already. */
 typedef bool (*udp_failed_fn)(void *ctx, unsigned index, int err, bool again);

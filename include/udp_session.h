@@ -59,6 +59,7 @@ struct udp_session {
 	struct selector_pick pick;
 	int node;
 	unsigned attempts;
+	unsigned burst; /* answers to ask for at once: as many as came lately */
 	bool ended, proxy_addrs, header_sent, refused, too_big, answered;
 	uint8_t proxy_version, header_len;
 	uint8_t header[UDP_HEADER_MAX]; /* ours, in front of datagrams to the target */

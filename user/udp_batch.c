@@ -42,9 +42,9 @@ static void want_names(struct udp_batch *batch, unsigned i)
 	hdr->msg_controllen = sizeof(batch->control[i].bytes);
 }
 
-static int receive(struct udp_batch *batch, int fd)
+static int receive(struct udp_batch *batch, int fd, unsigned want)
 {
-	int n = recvmmsg(fd, &batch->msg[batch->count], UDP_BATCH - batch->count, MSG_DONTWAIT, NULL);
+	int n = recvmmsg(fd, &batch->msg[batch->count], want, MSG_DONTWAIT, NULL);
 
 	if (n < 0)
 		return -errno;
@@ -54,24 +54,29 @@ static int receive(struct udp_batch *batch, int fd)
 
 int udp_batch_receive(struct udp_batch *batch, int fd, size_t datagram_max)
 {
-	batch->count = 0;
-	for (unsigned i = 0; i < UDP_BATCH; i++) {
+	unsigned used = batch->prepared == datagram_max ? batch->count : UDP_BATCH;
+
+	for (unsigned i = 0; i < used; i++) {
 		prepare(batch, i, datagram_max);
 		want_names(batch, i);
 	}
-	int n = receive(batch, fd);
+	batch->prepared = datagram_max;
+	batch->count = 0;
+	int n = receive(batch, fd, UDP_BATCH);
 	for (int i = 0; i < n; i++)
 		batch->name[i].len = batch->msg[i].msg_hdr.msg_namelen;
 	return n;
 }
 
-int udp_batch_append(struct udp_batch *batch, int fd)
+int udp_batch_append(struct udp_batch *batch, int fd, unsigned want)
 {
-	unsigned first = batch->count;
+	unsigned first = batch->count, room = UDP_BATCH - first;
 
-	for (unsigned i = first; i < UDP_BATCH; i++)
+	if (want > room)
+		want = room;
+	for (unsigned i = first; i < first + want; i++)
 		prepare(batch, i, UDP_DATAGRAM_MAX);
-	int n = receive(batch, fd);
+	int n = receive(batch, fd, want);
 	for (unsigned i = first; i < batch->count; i++)
 		batch->iov[i].iov_len = batch->msg[i].msg_len;
 	return n;

@@ -17,6 +17,8 @@
 
 #include "udp_session.h"
 
+enum { BURST_MIN = 4 };
+
 static struct loop *loop_of(const struct udp_session *s)
 {
 	return s->service->host->env.loop;
@@ -126,7 +128,7 @@ static bool on_send_failed(void *ctx, unsigned index, int err, bool again)
 
 	if (is_earlier_error(err))
 		out->earlier = err;
-	if (is_earlier_error(err) && !again)
+	if ((is_earlier_error(err) || err == EMSGSIZE) && !again)
 		return true;
 	out->too_big |= err == EMSGSIZE;
 	out->failed++;
@@ -242,7 +244,7 @@ static void on_upstream(struct loop_io *io, uint32_t events)
 	if (u->replies.count == UDP_BATCH)
 		udp_service_flush(u);
 	unsigned first = u->replies.count;
-	int n = udp_batch_append(&u->replies, io->fd);
+	int n = udp_batch_append(&u->replies, io->fd, s->burst);
 	if (n < 0) {
 		if (is_earlier_error(-n))
 			target_refused(s, -n);
@@ -251,6 +253,7 @@ static void on_upstream(struct loop_io *io, uint32_t events)
 	if (!s->answered)
 		selector_mark_good(u->svc->selector, (size_t)s->node);
 	s->answered = true;
+	s->burst = (unsigned)n < s->burst ? BURST_MIN : s->burst < UDP_BATCH ? s->burst * 2 : UDP_BATCH;
 	take_replies(s, first);
 }
 
@@ -317,6 +320,7 @@ struct udp_session *udp_session_new(struct udp_service *u, const struct udp_key 
 	}
 	s->service = u;
 	s->io.fd = s->node = -1;
+	s->burst = BURST_MIN;
 	s->start_ns = loop_now(u->host->env.loop);
 	s->entry.key = *key;
 	set_addresses(s, first);

@@ -21,6 +21,7 @@ unit_config_keys := $(config_key_modules)
 config_url_modules := $(config_key_modules) config config_addr config_url config_url_query
 unit_config_url := $(config_url_modules)
 unit_config_resolve := $(config_url_modules) config_resolve config_udp
+unit_config_udp := $(unit_config_resolve)
 config_modules := $(config_url_modules) config_resolve config_udp config_tree config_yaml config_yaml_field config_source
 unit_config_yaml := $(config_modules)
 unit_config_yaml_libs := -lyaml -ljansson
