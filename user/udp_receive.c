@@ -22,10 +22,11 @@ static void describe(const struct proxy_fault *fault, char *out, size_t cap)
 		 fault->offset, fault->section);
 }
 
-/* Version 1 is a text for streams. A header may be left out. */
-static enum verdict judge(const struct service *svc, const struct iovec *data, struct proxy_header *header, char *why,
+/* Version 1 is a text for streams. A header may be left out; whoever sent it is believed. */
+static enum verdict judge(const struct service *svc, const struct udp_arrival *in, struct proxy_header *header, char *why,
 			  size_t cap)
 {
+	const struct iovec *data = &in->data;
 	struct proxy_limits limits = proxy_default_limits;
 	struct proxy_fault fault;
 
@@ -64,7 +65,7 @@ bool udp_receive(struct udp_service *u, struct udp_arrival *in)
 	struct proxy_header header;
 	char why[256];
 
-	switch (judge(u->svc, &in->data, &header, why, sizeof(why))) {
+	switch (judge(u->svc, in, &header, why, sizeof(why))) {
 	case PROXIED:
 		take(in, &header);
 		return true;
