@@ -12,7 +12,10 @@
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include "bpf_abi.h"
+
+#define NULL ((void *)0)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -67,6 +70,9 @@ __u32 flow_cap = 16 * 1024 * 1024;
 /* Passed bytes user space has not read yet, beyond what any receive buffer can hold: see hold(). */
 const volatile __u64 pass_cap = 64 * 1024 * 1024;
 
+/* sk_skb_adjust_room() takes at most 4095 bytes at a time. */
+enum { TRIM_STEP = 4095, TRIM_STEPS = 96 };
+
 static __always_inline void notify(struct flow_record *rec, __u32 index)
 {
 	struct flow_event ev = {.record = index, .generation = rec->generation};
@@ -100,10 +106,10 @@ static __always_inline __s64 in_target(struct flow_record *rec)
 	if (!tp)
 		return -1;
 	total = (__u32)(rec->written + rec->redirected);
-	if (rec->gate == FLOW_GATE_ARMED) {
-		/* Nothing is queued in front of the target at this moment, so write_seq is where total ends. */
+	if (!rec->based) {
+		/* Nothing is queued in front of the target before the first skb, so write_seq is where total ends. */
 		rec->base = write_seq - total;
-		rec->gate = FLOW_GATE_OPEN;
+		rec->based = 1;
 	}
 	__s32 queued = (__s32)(total + rec->base - snd_una);
 	return queued < 0 ? 0 : queued;
@@ -138,8 +144,8 @@ static __always_inline bool admit(struct flow_record *rec, __u32 index)
  */
 static __always_inline int hold(struct flow_record *rec, __u32 index, __u32 len)
 {
-	if (rec->gate != FLOW_GATE_BROKEN)
-		rec->gate = FLOW_GATE_SHUT;
+	if (rec->gate == FLOW_GATE_OPEN)
+		rec->gate = FLOW_GATE_SHUT; /* an armed one stays armed: it opens when user space has caught up */
 	if (rec->passed + len - rec->consumed > pass_cap)
 		rec->gate = FLOW_GATE_BROKEN;
 	notify(rec, index);
@@ -147,6 +153,65 @@ static __always_inline int hold(struct flow_record *rec, __u32 index, __u32 len)
 		return SK_DROP;
 	rec->passed += len;
 	return SK_PASS;
+}
+
+/* First sequence number of an skb; the TCP control block is still in place here (net/ipv4/tcp.c, tcp_read_skb). */
+static __always_inline __u32 skb_seq(struct __sk_buff *skb)
+{
+	__u32 seq = 0;
+	const char *at = (const char *)skb + bpf_core_field_offset(struct sk_buff, cb);
+
+	bpf_probe_read_kernel(&seq, sizeof(seq), at + bpf_core_field_offset(struct tcp_skb_cb, seq));
+	return seq;
+}
+
+/* Cuts n bytes off the front. */
+static __always_inline bool trim(struct __sk_buff *skb, __u32 n)
+{
+	for (int i = 0; i < TRIM_STEPS && n; i++) {
+		__u32 step = n < TRIM_STEP ? n : TRIM_STEP;
+		if (bpf_skb_adjust_room(skb, -(__s32)step, 0, 0))
+			return false;
+		n -= step;
+	}
+	return n == 0;
+}
+
+/*
+ * A retransmission may begin with bytes that came before (two segments sent again as one), and the kernel queues it whole:
+ * recv() skips what was read, the redirect does not. So the overlap is cut off here. False: the stream cannot be continued.
+ */
+static __always_inline bool follow(struct flow_record *rec, struct __sk_buff *skb)
+{
+	__u32 seq = skb_seq(skb), overlap;
+
+	if (!rec->sequenced) {
+		struct bpf_sock *sk = skb->sk;
+		struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+		if (!tp)
+			return false;
+		rec->next_seq = tp->copied_seq;
+		rec->sequenced = 1;
+	}
+	overlap = rec->next_seq - seq;
+	if (overlap) {
+		if (overlap >= skb->len || !trim(skb, overlap))
+			return false;
+		rec->trims++;
+	}
+	rec->next_seq += skb->len;
+	return true;
+}
+
+/*
+ * Open now? User space arms a gate that was shut; whether everything passed meanwhile has been read can be judged only
+ * here, under the socket's lock: a redirected skb must not overtake a passed one.
+ */
+static __always_inline bool is_open(struct flow_record *rec)
+{
+	if (rec->gate == FLOW_GATE_ARMED && rec->passed == rec->consumed)
+		rec->gate = FLOW_GATE_OPEN;
+	return rec->gate == FLOW_GATE_OPEN;
 }
 
 SEC("sk_skb/stream_verdict")
@@ -166,9 +231,10 @@ int flow_verdict(struct __sk_buff *skb)
 	rec = bpf_map_lookup_elem(&records, &index);
 	if (!rec)
 		return SK_PASS;
-	if (rec->gate != FLOW_GATE_OPEN && rec->gate != FLOW_GATE_ARMED)
-		return hold(rec, index, len);
-	if (!admit(rec, index))
+	if (!follow(rec, skb))
+		rec->gate = FLOW_GATE_BROKEN;
+	len = skb->len;
+	if (!is_open(rec) || !admit(rec, index))
 		return hold(rec, index, len);
 	peer = rec->peer;
 	if (bpf_sk_redirect_hash(skb, &targets, &peer, 0) != SK_PASS) {

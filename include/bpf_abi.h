@@ -21,7 +21,7 @@
 
 enum flow_gate {
 	FLOW_GATE_SHUT = 0,   /* pass to user space (charged to the receive buffer: real back-pressure) */
-	FLOW_GATE_ARMED = 1,  /* open at the next skb, taking the target's write_seq as the base */
+	FLOW_GATE_ARMED = 1,  /* open at the next skb, unless passed data is unread: order first */
 	FLOW_GATE_OPEN = 2,   /* redirect */
 	FLOW_GATE_BROKEN = 3, /* bytes had to be dropped: the session must be reset */
 };
@@ -32,16 +32,19 @@ struct flow_record {
 	__u64 skbs;       /* how many pieces they came in */
 	__u64 passed;     /* bytes left to user space */
 	__u32 gate;       /* enum flow_gate; user space writes it only while the source is quiet */
-	__u32 base;       /* target sequence number of its stream byte 0 */
+	__u32 base;       /* target sequence number of its stream byte 0, once based */
 	__u32 peak;       /* most bytes the target had unacknowledged or queued */
 	__u32 misses;     /* target lookups or redirects that failed (the bytes were passed, not lost) */
 	__u32 notified;   /* the soft-limit event went out; user space clears it */
-	__u32 pad0;
-	__u64 pad1[2];
+	__u32 based;
+	__u32 next_seq;   /* of the source: what the next skb should start with, once sequenced */
+	__u32 sequenced;  /* user space clears it before a join */
+	__u32 trims;      /* skbs that began with bytes already taken */
+	__u32 pad1;
 	/* written by user space */
 	__u64 peer;       /* socket cookie of the target: key into "targets" */
 	__u64 written;    /* bytes user space itself wrote to the target, headers included */
-	__u64 consumed;   /* passed bytes user space has read */
+	__u64 consumed;   /* passed bytes user space has read and written to the target */
 	__u32 soft;       /* event above this many bytes in the target */
 	__u32 hard;       /* gate shut above this many */
 	__u32 worker;     /* which event ring */

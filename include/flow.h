@@ -67,6 +67,7 @@ struct flow {
 	bool urgent;             /* TCP urgent data was seen: a short read proves nothing */
 	bool whole;              /* no skb of the source is partly read: the last read emptied the queue */
 	bool no_splice;          /* the kernel refused this flow once: stay native */
+	bool in_map;             /* the source is in the sources map */
 	bool leaving;            /* PATH_FLUSHING: on to DRAINING rather than PARKED */
 	/* bytes user space holds: read from the source, not yet accepted by the target */
 	uint8_t *hold;

@@ -22,12 +22,16 @@ void sockmap_on_flow_timer(struct loop_timer *timer);
 /* --- engine_sockmap.c --- */
 /* Its timer fired: goes on with whatever the flow's path waits for. */
 void sockmap_flow_look(struct flow *flow);
-/* Takes a spliced flow out of the map: for good (leaving), or until its target has room. */
+/* Stops a spliced flow: for good (leaving), or until its target has room. */
 void sockmap_flow_stop(struct flow *flow, bool leaving);
 
 /* --- sockmap_limits.c --- */
 void sockmap_set_limits(struct flow *flow);
 /* The target may hold this much and the flow is put back. */
 uint32_t sockmap_resume_mark(const struct flow *flow);
+/* Keeps the verdict from being called until the source's window is full. An in-flight one is over on return. */
+void sockmap_hold(struct flow *flow);
+/* The source's receive window while it is spliced, in bytes. */
+uint32_t sockmap_window(const struct flow *flow);
 void sockmap_force_buffers(struct flow *flow);
 void sockmap_restore_buffers(struct flow *flow);

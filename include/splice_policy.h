@@ -32,7 +32,9 @@ struct splice_policy {
 	uint64_t seen_bytes;    /* kernel totals at the last look */
 	uint64_t seen_skbs;
 	uint64_t look_ns;
-	uint64_t active_ns;     /* last look that saw a byte */
+	uint64_t active_ns;     /* last look that saw a byte, or the join */
+	uint64_t moved_ns;      /* last look that saw a byte; 0: none yet */
+	bool resting;           /* left for being idle: user space must read something first */
 };
 
 void splice_policy_init(struct splice_policy *p);

@@ -4,15 +4,16 @@
  *
  * A flow's life here (enum flow_path):
  *
- *   NATIVE --join--> SPLICED --soft limit--> FLUSHING --> PARKED --room again--> SPLICED
- *                       |                       |            |
- *                       +--small or idle--------+--> DRAINING <--FIN while parked
- *                       +--FIN--> ENDING ----------> DRAINING --kernel holds nothing--> NATIVE (reads the end of stream)
+ *   NATIVE --join--> SPLICED --soft limit--> PARKED --room again--> SPLICED
+ *                       |                      |
+ *                       |                      +--data was passed--> FLUSHING --all read--> PARKED
+ *                       +--small or idle---------------------------> DRAINING --kernel holds nothing--> NATIVE
+ *                       +--FIN--> ENDING --all accounted for-------> DRAINING (NATIVE then reads the end of stream)
  *
- * Why so: redirect has no back-pressure, so a flow whose target holds too much is taken out of the sources map; its
- * source's receive window then closes by itself. Taking it out (2 us) rather than passing data to user space means that what
- * queues up meanwhile is redirected in one go when it is put back, without a copy. Every end goes through NATIVE, so there is
- * one place that sees end of stream and one that compares totals.
+ * Why so: redirect has no back-pressure, so a flow whose target holds too much is held (a large SO_RCVLOWAT keeps the verdict
+ * from being called) and taken out of the map; its receive window fills and the sender stops. What queues up meanwhile is
+ * redirected in one go when it is put back, without a copy. Data that the verdict had to pass to user space is read first
+ * (FLUSHING). Every end goes through NATIVE, so there is one place that sees end of stream and one that compares totals.
  * Owns: a flow's path, record and timer.
  * Never: writes to a target the kernel still has bytes for; leaves a flow in the map while reading it natively.
  * See: bpf/sockmap.bpf.c, include/sockmap.h, tests/kernel/ (each kernel fact this rests on).
@@ -29,7 +30,10 @@ static const uint64_t LOOK_MAX_NS = 10 * 1000 * 1000;
 static const uint64_t PARK_FIRST_NS = 100 * 1000;
 static const uint64_t PARK_BUSY_NS = 500 * 1000;
 static const uint64_t LOSS_NS = 3000 * 1000000ull;
+enum { FLUSH_PIECES = 32 }; /* then others have their turn */
 static void flush_step(struct flow *flow);
+static bool flush_hold(struct flow *flow);
+static void begin_flush(struct flow *flow);
 
 uint64_t flow_kernel_bytes(const struct flow *flow)
 {
@@ -120,31 +124,46 @@ static void begin_drain(struct flow *flow)
 
 /* --- parked: waiting for room ---------------------------------------------------------------------- */
 
-/* Into the sources map, with the gate open; -errno when the kernel does not take it (a FIN came first). */
-static int enter(struct flow *flow, enum flow_gate gate)
+/* Arms the gate; the verdict opens it at the next skb. */
+static void arm(struct flow *flow)
 {
-	struct sockmap *sm = sockmap_of(flow);
 	struct flow_record *rec = flow->record;
 
 	sockmap_set_limits(flow);
 	rec->written = flow->written_bytes;
-	rec->consumed = rec->passed;
 	rec->notified = 0;
-	__atomic_store_n(&rec->gate, (uint32_t)gate, __ATOMIC_RELEASE);
-	int err = sockmap_add_source(sm, flow->cookie, flow_src_fd(flow));
-	if (err)
-		return err;
-	flow->path = PATH_SPLICED;
-	return 0;
+	__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_ARMED, __ATOMIC_RELEASE);
+}
+
+static int add_source(struct flow *flow)
+{
+	int err = sockmap_add_source(sockmap_of(flow), flow->cookie, flow_src_fd(flow));
+
+	flow->in_map = !err;
+	return err;
+}
+
+static void del_source(struct flow *flow)
+{
+	sockmap_del_source(sockmap_of(flow), flow->cookie);
+	flow->in_map = false;
 }
 
 static void resume(struct flow *flow)
 {
-	if (enter(flow, FLOW_GATE_OPEN) < 0) {
-		begin_drain(flow);
+	if (flow->record->passed != flow->record->consumed) {
+		begin_flush(flow);
 		return;
 	}
+	arm(flow);
+	if (!flow->in_map && add_source(flow) < 0) {
+		begin_drain(flow); /* a FIN came: what is queued goes natively */
+		return;
+	}
+	flow->path = PATH_SPLICED;
 	sockmap_kick(flow_src_fd(flow));
+	if (flow->rdhup) /* its FIN came while it was parked: no event will */
+		sockmap_source_event(flow, true);
 }
 
 /*
@@ -168,140 +187,171 @@ static uint64_t park_delay(struct flow *flow, uint64_t acked, uint64_t excess)
 	return delay > PARK_BUSY_NS ? PARK_BUSY_NS : delay;
 }
 
+/* Our bytes come after everything the kernel has for the target, and only while that has room. True: none are left. */
+static bool write_collected(struct flow *flow, const struct tcp_totals *target)
+{
+	uint64_t given = flow->written_bytes + flow->record->redirected;
+
+	if (!flow->hold_len)
+		return true;
+	return target->handed == given && (int64_t)(given - target->acked) <= (int64_t)flow->record->soft &&
+	       flush_hold(flow);
+}
+
 static void park_look(struct flow *flow)
 {
 	struct tcp_totals totals;
 	uint64_t mark = sockmap_resume_mark(flow);
 
-	if (flow->rdhup) {
-		begin_drain(flow); /* a socket with a FIN cannot join again */
+	if (is_broken(flow))
 		return;
-	}
 	if (sockmap_tcp_totals(flow_dst_fd(flow), &totals) < 0) {
 		pair_socket_error(flow_pair(flow), !flow->side, ECONNRESET);
 		return;
 	}
-	uint64_t queued = flow->written_bytes + flow->record->redirected - totals.acked;
-	if ((int64_t)queued <= (int64_t)mark)
+	bool written = write_collected(flow, &totals);
+	if (flow_pair(flow)->ended)
+		return;
+	int64_t queued = (int64_t)(flow->written_bytes + flow->record->redirected - totals.acked);
+	if (written && queued <= (int64_t)mark)
 		resume(flow);
 	else
-		look_in(flow, park_delay(flow, totals.acked, queued - mark));
+		look_in(flow, park_delay(flow, totals.acked, queued > (int64_t)mark ? (uint64_t)queued - mark : 1));
 }
 
 /* --- stopping a source ------------------------------------------------------------------------------- */
 
 /*
- * Out of the map. Data passed in the last instant can be read only inside it (outside, reading it leaves the socket's
- * sequence behind and it stalls), so then the source goes back in and is flushed again.
+ * Out of the map. Data passed in the last instant can be read only inside it (outside, reading it leaves the socket's sequence
+ * behind and it stalls), so then the source goes back in. False: it did, or the session ended.
  */
-static void leave_map(struct flow *flow)
+static bool leave_map(struct flow *flow)
 {
-	struct sockmap *sm = sockmap_of(flow);
-	struct flow_record *rec = flow->record;
+	del_source(flow);
+	if (flow->record->passed == flow->record->consumed)
+		return true;
+	if (add_source(flow) < 0)
+		kernel_loss(flow);
+	else
+		begin_flush(flow);
+	return false;
+}
 
-	sockmap_del_source(sm, flow->cookie);
-	if (rec->passed != rec->consumed) {
-		if (sockmap_add_source(sm, flow->cookie, flow_src_fd(flow)) < 0) {
-			kernel_loss(flow);
-			return;
-		}
-		sockmap_kick(flow_src_fd(flow));
-		look_in(flow, LOOK_FIRST_NS);
+/*
+ * Taking a source out while the verdict runs can lose an skb. It runs on a held source only when the window is full or a FIN
+ * comes, so a source whose window is half full already stays in.
+ */
+static bool may_leave(struct flow *flow)
+{
+	struct flow_record *rec = flow->record;
+	struct tcp_totals totals;
+
+	if (sockmap_tcp_totals(flow_src_fd(flow), &totals) < 0)
+		return false;
+	uint64_t taken = flow->read_bytes + rec->redirected + rec->passed - rec->consumed;
+	return totals.received - taken < sockmap_window(flow) / 2;
+}
+
+static void park(struct flow *flow)
+{
+	if (may_leave(flow) && !leave_map(flow))
 		return;
-	}
-	if (flow->leaving || flow->rdhup) {
-		begin_drain(flow);
-		return;
-	}
 	begin_wait(flow, PATH_PARKED);
 	look_in(flow, PARK_FIRST_NS);
 }
 
-/* Writes what is held. True: all of it. */
+static void leave_for_good(struct flow *flow)
+{
+	if (leave_map(flow))
+		begin_drain(flow);
+}
+
+/* Writes what user space holds. True: all of it. */
 static bool flush_hold(struct flow *flow)
 {
-	enum pump_result result = pump_flush_hold(flow);
+	enum pump_result result;
 
-	flow->record->written = flow->written_bytes;
+	flow->writable = true;
+	result = pump_flush_hold(flow);
 	if (result == PUMP_DST_ERROR)
 		pair_socket_error(flow_pair(flow), !flow->side, errno);
 	return result == PUMP_YIELD;
 }
 
-/* Reads one piece of what the verdict passed. False: nothing more to do now. */
-static bool flush_piece(struct flow *flow)
+/* Reads one piece of what the verdict passed. False: nothing is there now, or the session ended. */
+static bool collect_piece(struct flow *flow)
 {
 	struct flow_env *env = flow_env(flow);
 	ssize_t n = recv(flow_src_fd(flow), env->buf, env->buf_size, MSG_DONTWAIT);
 
 	if (n <= 0)
 		return false;
-	flow->record->consumed += (uint64_t)n;
 	flow->read_bytes += (uint64_t)n;
-	if (flow_hold(flow, env->buf, (size_t)n) < 0) {
-		pair_finish(flow_pair(flow), PAIR_NO_MEMORY);
-		return false;
-	}
-	return flush_hold(flow);
+	flow->record->consumed += (uint64_t)n;
+	if (flow_hold(flow, env->buf, (size_t)n) == 0)
+		return true;
+	pair_finish(flow_pair(flow), PAIR_NO_MEMORY);
+	return false;
 }
 
-/* Nothing passed is left unread: hold the source still, make sure, and take it out. */
-static void try_leave_map(struct flow *flow)
+/* Nothing passed is left unread: hold the source still, make sure, and go on. */
+static void try_stop(struct flow *flow)
 {
-	sockmap_quiesce(flow_src_fd(flow));
-	if (flow->record->passed == flow->record->consumed) {
-		leave_map(flow);
-		return;
+	sockmap_hold(flow);
+	if (flow->record->passed != flow->record->consumed) {
+		sockmap_kick(flow_src_fd(flow));
+		look_in(flow, LOOK_FIRST_NS);
+	} else if (flow->leaving || flow->rdhup) {
+		leave_for_good(flow);
+	} else {
+		park(flow);
 	}
-	sockmap_kick(flow_src_fd(flow));
-	look_in(flow, LOOK_FIRST_NS);
 }
 
 /*
- * The gate is shut and the source not held: what arrives goes on through the verdict to user space, so its order is kept. (A
- * held source with data in its receive queue says EAGAIN even when passed data is there: Linux 6.18.)
+ * Collects what was passed, at most a receive window, so that the flow can leave this path whatever its target does. The source is
+ * not held meanwhile (a held source with data in its receive queue says EAGAIN even when passed data is there: Linux 6.18).
  */
 static void flush_step(struct flow *flow)
 {
 	struct flow_record *rec = flow->record;
 	struct pair *pair = flow_pair(flow);
+	int pieces = 0;
 
 	if (is_broken(flow))
 		return;
-	/* Our bytes come after everything the kernel has for the target. */
-	int64_t left = backlog(flow);
-	flow->writable = true;
-	if (left < 0) {
-		pair_socket_error(pair, !flow->side, ECONNRESET);
-		return;
-	}
-	if (left == 0 && (!flow->hold_len || flush_hold(flow)))
-		while (!pair->ended && rec->passed != rec->consumed && flush_piece(flow))
-			continue;
+	while (rec->passed != rec->consumed && pieces++ < FLUSH_PIECES && collect_piece(flow))
+		continue;
 	if (pair->ended)
 		return;
-	if (rec->passed == rec->consumed && !flow->hold_len)
-		try_leave_map(flow);
+	if (rec->passed == rec->consumed)
+		try_stop(flow);
 	else
-		look_later(flow);
+		look_in(flow, pieces > FLUSH_PIECES ? 0 : LOOK_FIRST_NS);
 }
 
+static void begin_flush(struct flow *flow)
+{
+	begin_wait(flow, PATH_FLUSHING);
+	sockmap_kick(flow_src_fd(flow));
+	flush_step(flow);
+}
+
+/* Holds the source still: the verdict is not called before its receive window is full. */
 void sockmap_flow_stop(struct flow *flow, bool leaving)
 {
 	struct flow_record *rec = flow->record;
 
-	sockmap_quiesce(flow_src_fd(flow));
+	sockmap_hold(flow);
 	flow->leaving = leaving;
-	begin_wait(flow, PATH_FLUSHING);
-	if (rec->passed == rec->consumed && rec->gate != FLOW_GATE_BROKEN) {
-		__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_SHUT, __ATOMIC_RELEASE);
-		leave_map(flow);
-		return;
-	}
 	if (rec->gate != FLOW_GATE_BROKEN)
 		__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_SHUT, __ATOMIC_RELEASE);
-	sockmap_kick(flow_src_fd(flow));
-	flush_step(flow);
+	if (rec->gate == FLOW_GATE_BROKEN || rec->passed != rec->consumed)
+		begin_flush(flow);
+	else if (leaving)
+		leave_for_good(flow);
+	else
+		park(flow);
 }
 
 /* --- end of stream ----------------------------------------------------------------------------------- */
@@ -321,9 +371,7 @@ static void ending_look(struct flow *flow)
 	}
 	uint64_t seen = flow->read_bytes + rec->redirected + rec->passed - rec->consumed;
 	if (seen + 1 == totals.received) { /* the FIN counts as one */
-		flow->leaving = true;
-		begin_wait(flow, PATH_FLUSHING);
-		flush_step(flow);
+		sockmap_flow_stop(flow, true);
 		return;
 	}
 	if (seen != flow->wait_mark) {
@@ -340,11 +388,10 @@ void sockmap_source_event(struct flow *flow, bool rdhup)
 {
 	if (!rdhup)
 		return;
+	/* Parked: what is queued goes through the verdict when there is room, then this path again. */
 	if (flow->path == PATH_SPLICED) {
 		begin_wait(flow, PATH_ENDING);
 		ending_look(flow);
-	} else if (flow->path == PATH_PARKED) {
-		begin_drain(flow);
 	}
 }
 
@@ -401,20 +448,28 @@ static int get_record(struct flow *flow, struct sockmap *sm)
 	return 0;
 }
 
+/* Into the sources map, with the gate armed; -errno when the kernel does not take it (a FIN came first). */
+static int enter(struct flow *flow)
+{
+	flow->record->consumed = flow->record->passed;
+	flow->record->sequenced = 0;
+	arm(flow);
+	return add_source(flow);
+}
+
 bool sockmap_join(struct flow *flow)
 {
 	struct sockmap *sm = sockmap_of(flow);
 	struct pair *pair = flow_pair(flow);
-	bool first = !flow->record;
 
 	if (!sockmap_budget_take(sm))
 		return false;
-	if (join_pair(pair, sm) < 0 || get_record(flow, sm) < 0 ||
-	    enter(flow, first ? FLOW_GATE_ARMED : FLOW_GATE_OPEN) < 0) {
+	if (join_pair(pair, sm) < 0 || get_record(flow, sm) < 0 || enter(flow) < 0) {
 		sockmap_budget_give(sm);
 		flow->no_splice = true;
 		return false;
 	}
+	flow->path = PATH_SPLICED;
 	sockmap_list_add(flow);
 	sockmap_force_buffers(flow);
 	splice_policy_joined(&flow->policy, flow->record->redirected, flow->record->skbs, loop_now(pair->env->loop));

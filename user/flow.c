@@ -24,6 +24,7 @@
 enum {
 	READ_BUFFER = 256 * 1024, /* one recv; larger gains nothing, smaller costs 10 % on loopback */
 	DRAIN_MAX = 8 * 1024 * 1024,
+	HOLD_SMALL = READ_BUFFER,
 };
 
 static const char *const end_names[] = {
@@ -73,6 +74,8 @@ static int hold_reserve(struct flow *flow, size_t len)
 
 	if (flow->hold_off + need <= flow->hold_cap)
 		return 0;
+	if (need > HOLD_SMALL) /* it will grow further: do not copy it all each time */
+		need *= 2;
 	uint8_t *grown = malloc(need);
 	if (!grown)
 		return -ENOMEM;

@@ -11,9 +11,13 @@
 
 #include "app.h"
 #include "cli.h"
+#include "commands.h"
 #include "registry.h"
 
 static const struct cli_command commands[] = {
+	{"decode", cmd_decode, "show a PROXY header as JSON"},
+	{"encode", cmd_encode, "write a PROXY header"},
+	{"send", cmd_send, "connect, send a PROXY header, then standard input"},
 	{NULL, NULL, NULL},
 };
 

@@ -83,3 +83,13 @@ void sockmap_force_buffers(struct flow *flow)
 	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, window);
 	setsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
 }
+
+uint32_t sockmap_window(const struct flow *flow)
+{
+	return window_of(sockmap_of(flow)->cfg.flow_bytes);
+}
+
+void sockmap_hold(struct flow *flow)
+{
+	set_buffer(flow_src_fd(flow), SO_RCVLOWAT, (int)sockmap_window(flow));
+}

@@ -106,7 +106,8 @@ static bool join(struct rig *r)
 {
 	struct flow_record *rec = &r->sm->records[r->record];
 
-	rec->gate = rec->redirected ? FLOW_GATE_OPEN : FLOW_GATE_ARMED;
+	rec->gate = FLOW_GATE_ARMED;
+	rec->sequenced = 0;
 	rec->soft = rec->hard = 16 * 1024 * 1024;
 	if (sockmap_add_source(r->sm, r->source_cookie, r->source) < 0)
 		return false;

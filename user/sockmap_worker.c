@@ -74,8 +74,8 @@ uint64_t pair_active_ns(const struct pair *pair)
 	uint64_t active = pair->active_ns;
 
 	for (int i = 0; i < 2; i++)
-		if (pair->flow[i].path != PATH_NATIVE && pair->flow[i].policy.active_ns > active)
-			active = pair->flow[i].policy.active_ns;
+		if (pair->flow[i].policy.moved_ns > active)
+			active = pair->flow[i].policy.moved_ns;
 	return active;
 }
 

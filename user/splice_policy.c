@@ -32,6 +32,7 @@ void splice_policy_read(struct splice_policy *p, uint64_t n, uint64_t now_ns)
 		p->window_bytes = 0;
 		p->window_reads = 0;
 	}
+	p->resting = false;
 	p->window_bytes += n;
 	p->window_reads++;
 }
@@ -39,7 +40,7 @@ void splice_policy_read(struct splice_policy *p, uint64_t n, uint64_t now_ns)
 bool splice_policy_wants_in(const struct splice_policy *p, enum splice_mode mode)
 {
 	if (mode != SPLICE_BULK)
-		return mode == SPLICE_ALWAYS;
+		return mode == SPLICE_ALWAYS && !p->resting;
 	return p->window_bytes >= p->join_bytes &&
 	       p->window_bytes >= (uint64_t)p->window_reads * JOIN_READ_BYTES;
 }
@@ -62,7 +63,7 @@ enum splice_verdict splice_policy_look(struct splice_policy *p, enum splice_mode
 	p->seen_bytes = bytes;
 	p->seen_skbs = skbs;
 	if (new_bytes)
-		p->active_ns = now_ns;
+		p->active_ns = p->moved_ns = now_ns;
 	else if (now_ns - p->active_ns >= LEAVE_IDLE_NS)
 		return SPLICE_LEAVE_IDLE;
 	if (mode == SPLICE_BULK && pieces >= LEAVE_MIN_PIECES && new_bytes < pieces * LEAVE_PIECE_BYTES)
@@ -74,6 +75,7 @@ void splice_policy_left(struct splice_policy *p, enum splice_verdict verdict)
 {
 	p->window_bytes = 0;
 	p->window_reads = 0;
+	p->resting = verdict == SPLICE_LEAVE_IDLE;
 	if (verdict == SPLICE_LEAVE_SMALL && p->join_bytes < JOIN_BYTES_MAX)
 		p->join_bytes *= 2;
 }

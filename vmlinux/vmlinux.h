@@ -150,6 +150,15 @@ struct __sk_buff {
 struct tcp_sock {
 	u32 snd_una;
 	u32 write_seq;
+	u32 copied_seq;
+};
+
+struct sk_buff {
+	char cb[48];
+};
+
+struct tcp_skb_cb {
+	__u32 seq;
 };
 
 #pragma clang attribute pop

@@ -75,7 +75,7 @@ def random_sessions_with_a_tight_budget(engine):
 @case(limit=200)
 def random_sessions_with_the_smallest_budget_that_is_accepted():
     lib.require_engine("sockmap")
-    gost = Gostbpf("-engine", "sockmap", "-flowBudget", "64K", "-budget", "64K", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
+    gost = Gostbpf("-engine", "sockmap", "-flowBudget", "1M", "-budget", "1M", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
     totals(gost, stress(gost, "-s", "7", sessions=SESSIONS // 2))
 
 

@@ -98,7 +98,8 @@ static inline void rig_close(struct rig *r)
 
 static inline int rig_join(struct rig *r)
 {
-	r->rec->gate = r->rec->redirected ? FLOW_GATE_OPEN : FLOW_GATE_ARMED;
+	r->rec->gate = FLOW_GATE_ARMED;
+	r->rec->sequenced = 0;
 	return sockmap_add_source(r->sm, r->source_cookie, r->source);
 }
 

@@ -26,6 +26,36 @@ static void queued_data_moves_on_kick(void)
 	rig_close(&r);
 }
 
+/*
+ * Rule: an skb that begins with bytes already taken (partly read, or a retransmission that overlaps) is cut by the program; the
+ * kernel alone would redirect it whole.
+ */
+static void overlap_is_trimmed(void)
+{
+	struct rig r;
+	static char big[64 * 1024];
+	char buf[64];
+
+	if (!rig_open(&r))
+		return;
+	memset(big, 'b', 20000);
+	memcpy(big + 20000, "rest", 4);
+	CU_ASSERT(send(r.client, big, 20004, 0) == 20004);
+	nap_us(20000);
+	for (int left = 20000; left > 0;) {
+		ssize_t n = recv(r.source, big, (size_t)(left < 7000 ? left : 7000), 0);
+		CU_ASSERT_FATAL(n > 0);
+		left -= (int)n;
+	}
+	CU_ASSERT(rig_join(&r) == 0);
+	sockmap_kick(r.source);
+	CU_ASSERT(read_full(r.server, buf, 4) && memcmp(buf, "rest", 4) == 0);
+	CU_ASSERT(send(r.client, "next", 4, 0) == 4);
+	CU_ASSERT(read_full(r.server, buf, 4) && memcmp(buf, "next", 4) == 0);
+	CU_ASSERT(r.rec->trims == 1 && r.rec->redirected == 8);
+	rig_close(&r);
+}
+
 /* Rule: a bare FIN is dropped by the program, and the reverse direction lives on. */
 static void fin_leaves_the_target_usable(void)
 {
@@ -315,6 +345,7 @@ static void selftest_passes(void)
 
 static const struct unit_case cases[] = {
 	{"queued data moves on a kick", queued_data_moves_on_kick},
+	{"an overlap is trimmed", overlap_is_trimmed},
 	{"a FIN leaves the target usable", fin_leaves_the_target_usable},
 	{"a half-closed socket is refused", half_closed_socket_is_refused},
 	{"totals are exact", totals_are_exact},

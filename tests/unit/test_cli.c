@@ -17,9 +17,10 @@ static const struct cli_command commands[] = {{"decode", no_command, "decode a P
 
 static int parse(const char *const *words, struct cli *cli, struct config_error *err)
 {
-	char *argv[16] = {(char *)"gostbpf"};
+	static char *argv[16]; /* results point into it */
 	int argc = 1;
 
+	argv[0] = (char *)"gostbpf";
 	for (; words[argc - 1]; argc++)
 		argv[argc] = (char *)words[argc - 1];
 	return cli_parse(argc, argv, commands, cli, err);

@@ -219,7 +219,7 @@ static void test_round_trip_files(void)
 		"  forwarder:\n    selector: {}\n"
 		"    nodes: [{addr: 'h:1', metadata: {weight: 2, backup: true, proxyProtocol: 2}}, {addr: "
 		"'h:2'}]",
-		"gostbpf: {workers: 3, engine: splice, budget: 1M, flowBudget: 65536, drainTimeout: 0}",
+		"gostbpf: {workers: 3, engine: splice, budget: 1M, flowBudget: 2M, drainTimeout: 0}",
 		"gostbpf: {drainTimeout: 1ms}",
 		"gostbpf: {drainTimeout: 1.000001s}",
 	};

@@ -117,7 +117,23 @@ static void leaving_small_asks_for_more(void)
 	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_BULK));
 }
 
+static void idle_flows_rest(void)
+{
+	struct splice_policy p = joined();
+
+	CU_ASSERT(p.moved_ns == 0);
+	CU_ASSERT(splice_policy_look(&p, SPLICE_ALWAYS, 1001, 11, 300 * MS) == SPLICE_STAY);
+	CU_ASSERT(p.moved_ns == 300 * MS);
+	splice_policy_left(&p, SPLICE_LEAVE_IDLE);
+	CU_ASSERT(!splice_policy_wants_in(&p, SPLICE_ALWAYS));
+	splice_policy_joined(&p, 1001, 11, 5000 * MS);
+	CU_ASSERT(p.moved_ns == 300 * MS);
+	splice_policy_read(&p, 1, 6000 * MS);
+	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_ALWAYS));
+}
+
 static const struct unit_case cases[] = {
+	{"idle flows rest", idle_flows_rest},
 	{"joins after bulk", joins_after_bulk},
 	{"the mode decides first", modes_decide_first},
 	{"small pieces leave", small_pieces_leave},
