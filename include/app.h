@@ -31,6 +31,7 @@ struct app {
 	unsigned worker_count, workers_left;
 	atomic_uint sessions;
 	unsigned sessions_max;
+	size_t udp_sessions_max; /* of one udp service on one worker, so that all of them are at most half of it */
 	bool draining;
 };
 

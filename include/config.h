@@ -64,6 +64,9 @@ struct forwarder_config {
 	size_t node_count; /* 0 = no forwarder */
 };
 
+/* Where our PROXY header stands when the payload is datagrams. */
+enum udp_header { UDP_HEADER_EACH, UDP_HEADER_FIRST };
+
 /* Typed view of a service's metadata, filled by config_resolve() from the key table. */
 struct service_options {
 	bool recv_proxy;		/* proxyProtocol: a PROXY header may open a connection */
@@ -80,6 +83,10 @@ struct service_options {
 	uint64_t user_timeout_ns;      /* TCP_USER_TIMEOUT both sides; 0 = the kernel's default */
 	unsigned backlog;	       /* listen(2); default 4096 */
 	unsigned retries;	       /* further attempts at a target; default 0 */
+	enum udp_header udp_header;    /* udp: in front of each datagram (default) or of a session's first */
+	uint64_t ttl_ns;	       /* udp: idle limit of a session where idle_timeout_ns is 0; default 5 s */
+	uint64_t read_buffer;	       /* udp: longest datagram of a client; default 65535 */
+	unsigned udp_sessions;	       /* udp: on one worker; default 4096 */
 };
 
 struct service_config {

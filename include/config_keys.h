@@ -34,6 +34,7 @@ enum config_type {
 	KEY_RECEIVE, /* proxyProtocol on a service: "", true, 1, 2 all mean on */
 	KEY_SEND,    /* proxyProtocol on a handler or node: a version, 0 for none */
 	KEY_STRATEGY,
+	KEY_UDP_HEADER, /* proxyProtocol.udp */
 };
 
 struct config_key {

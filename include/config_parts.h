@@ -80,6 +80,12 @@ const char *config_strategy_name(enum selector_strategy strategy);
 bool config_is_log_level(const char *text);
 extern const char *const config_log_levels[];
 
+/* --- udp --------------------------------------------------------------------------------------- */
+
+bool config_is_udp(const struct service_config *svc);
+/* Types that go together, keys that mean something for this kind of service. After its options are filled. */
+int config_check_udp(struct service_config *svc, struct config_error *err);
+
 /* --- addresses --------------------------------------------------------------------------------- */
 
 /* host:port or host:min-max; host may be empty, an IPv6 address has brackets (kept). */

@@ -32,6 +32,7 @@ struct service_node {
 
 struct service {
 	const struct service_config *cfg;
+	bool datagram;                      /* udp: no handler, no engine */
 	const struct handler_ops *handler;
 	const struct engine_ops *engine;
 	struct selector *selector;

@@ -22,6 +22,7 @@
 
 #include "service.h"
 #include "sockmap.h"
+#include "udp_socket.h"
 #include "worker.h"
 
 enum { FD_SPARE = 64, FD_PER_WORKER = 16, FD_WANTED = 1024 * 1024 };
@@ -78,8 +79,10 @@ static void set_limits(struct app *app)
 	if (setrlimit(RLIMIT_NOFILE, &want) == 0)
 		lim.rlim_cur = lim.rlim_max;
 	uint64_t fds = lim.rlim_cur > FD_WANTED ? FD_WANTED : lim.rlim_cur;
-	uint64_t own = FD_SPARE + app->worker_count * (FD_PER_WORKER + 2 * app->service_count);
+	size_t services = app->cfg->service_count;
+	uint64_t own = FD_SPARE + app->worker_count * (FD_PER_WORKER + 2 * services);
 	app->sessions_max = (unsigned)(fds > own + 4 ? (fds - own) / 2 : 2);
+	app->udp_sessions_max = app->sessions_max / 2 / (app->worker_count * (services ? services : 1)) + 1;
 }
 
 static unsigned worker_count(const struct config *cfg)
@@ -92,6 +95,14 @@ static unsigned worker_count(const struct config *cfg)
 
 /* --- opening ----------------------------------------------------------------------------------------- */
 
+/* Go's name of it. */
+static const char *network_of(const struct service *svc)
+{
+	if (svc->datagram)
+		return addr_family(&svc->at) == AF_INET ? "udp4" : "udp";
+	return addr_family(&svc->at) == AF_INET ? "tcp4" : "tcp";
+}
+
 static void listen_failed(struct app *app, const struct service *svc, int err)
 {
 	const char *why = strerror(-err);
@@ -101,7 +112,7 @@ static void listen_failed(struct app *app, const struct service *svc, int err)
 	log_str(&rec, "kind", "listener");
 	log_str(&rec, "service", svc->cfg->name);
 	log_emit(app->log, &rec, "listen %s %s: bind: %c%s",
-		 addr_family(&svc->at) == AF_INET ? "tcp4" : "tcp", svc->cfg->addr, why[0] | 0x20, why + 1);
+		 network_of(svc), svc->cfg->addr, why[0] | 0x20, why + 1);
 }
 
 static int init_services(struct app *app)
@@ -134,7 +145,7 @@ static int init_workers(struct app *app)
 static int open_listener(struct app *app, size_t i)
 {
 	struct service *svc = &app->services[i];
-	int err = listener_probe(&svc->at);
+	int err = (svc->datagram ? udp_socket_probe : listener_probe)(&svc->at);
 
 	for (unsigned w = 0; w < app->worker_count && !err; w++)
 		err = worker_listen(&app->workers[w], i);
@@ -153,7 +164,7 @@ static void announce(struct app *app, const struct service *svc)
 	log_str(&rec, "service", svc->cfg->name);
 	log_str(&rec, "handler", svc->cfg->handler_type);
 	log_str(&rec, "listener", svc->cfg->listener_type);
-	log_emit(app->log, &rec, "listening on %s/tcp", addr_format(&svc->at, at));
+	log_emit(app->log, &rec, "listening on %s/%s", addr_format(&svc->at, at), svc->datagram ? "udp" : "tcp");
 }
 
 static int open_all(struct app *app)
@@ -256,9 +267,9 @@ int app_run(const struct config *cfg, struct logger *log)
 	app.services = calloc(cfg->service_count, sizeof(*app.services));
 	app.workers = calloc(app.worker_count, sizeof(*app.workers));
 	err = app.services && app.workers ? watch_signals(&app) : -ENOMEM;
+	set_limits(&app);
 	if (!err)
 		err = open_all(&app);
-	set_limits(&app);
 	if (!err)
 		err = logger_start_thread(log);
 	if (!err)

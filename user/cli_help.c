@@ -23,6 +23,8 @@ static void print_examples(FILE *out)
 	      "      two targets, the second when the first fails\n"
 	      "  gostbpf -L tcp://:8000-8002/:9000-9002\n"
 	      "      three ports to three ports\n"
+	      "  gostbpf -L \"udp://:53/10.0.0.1:53?handler.proxyProtocol=2\"\n"
+	      "      datagrams, each with a header that tells the target who the client is\n"
 	      "  gostbpf -C gost.yml -O json\n"
 	      "      check a configuration and print it\n",
 	      out);
@@ -51,7 +53,7 @@ static void print_flags(FILE *out)
 
 void cli_print_usage(FILE *out)
 {
-	fputs("usage: gostbpf -L tcp://[host]:port/target[?key=value] [-L ...] [-C file] [flags]\n"
+	fputs("usage: gostbpf -L tcp|udp://[host]:port/target[?key=value] [-L ...] [-C file] [flags]\n"
 	      "       gostbpf -h lists all flags and keys\n",
 	      out);
 }

@@ -82,6 +82,14 @@ static int parse_strategy(const char *text, uint64_t *out)
 	return rc;
 }
 
+static int parse_udp_header(const char *text, uint64_t *out)
+{
+	if (strcasecmp(text, "each") && strcasecmp(text, "first"))
+		return -EINVAL;
+	*out = strcasecmp(text, "each") ? UDP_HEADER_FIRST : UDP_HEADER_EACH;
+	return 0;
+}
+
 static int parse_uint(const char *text, uint64_t *out)
 {
 	return config_parse_uint(text, INT64_MAX, out);
@@ -103,6 +111,7 @@ static const struct {
 			 "0|1|2"},
 	[KEY_SEND] = {parse_send, "1 or 2, the version to send, or 0 for none", "0|1|2"},
 	[KEY_STRATEGY] = {parse_strategy, "round, random, fifo or hash", "strategy"},
+	[KEY_UDP_HEADER] = {parse_udp_header, "each or first", "each|first"},
 };
 
 static bool in_range(const struct config_key *key, uint64_t value)

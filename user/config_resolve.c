@@ -170,6 +170,8 @@ static int resolve_service(struct config *cfg, struct service_config *svc, const
 		rc = resolve_forwarder(svc, err);
 	if (!rc)
 		rc = resolve_options(svc, cfg->process.engine, err);
+	if (!rc)
+		rc = config_check_udp(svc, err);
 	return rc ? config_fail_at(err, rc, "%s", svc->origin) : 0;
 }
 
@@ -181,6 +183,7 @@ struct claim {
 	const char *host;
 	size_t host_len;
 	unsigned port;
+	bool udp; /* may have the same port as a tcp one */
 };
 
 static bool is_wildcard(const char *host, size_t len)
@@ -195,7 +198,8 @@ static int fill_claim(struct claim *claim, const struct service_config *svc, str
 
 	if (rc)
 		return config_fail_at(err, rc, "%s", svc->origin);
-	*claim = (struct claim){.svc = svc, .host = hp.host, .host_len = hp.host_len, .port = hp.min};
+	*claim = (struct claim){.svc = svc, .host = hp.host, .host_len = hp.host_len, .port = hp.min,
+				 .udp = config_is_udp(svc)};
 	if (is_wildcard(hp.host, hp.host_len))
 		claim->host_len = 0;
 	return 0;
@@ -210,6 +214,8 @@ static int compare_addrs(const void *a, const void *b)
 {
 	const struct claim *x = a, *y = b;
 
+	if (x->udp != y->udp)
+		return x->udp - y->udp;
 	if (x->port != y->port)
 		return x->port < y->port ? -1 : 1;
 	if (x->host_len != y->host_len)

@@ -23,8 +23,8 @@ static const struct engine_ops *const engines[] = {
 	&engine_copy_ops,
 };
 
-static const char *const handler_names[] = {"tcp", NULL};
-static const char *const listener_names[] = {"tcp", NULL};
+static const char *const handler_names[] = {"tcp", "udp", NULL};
+static const char *const listener_names[] = {"tcp", "udp", NULL};
 
 const struct config_types registry_types = {
 	.handlers = handler_names,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine.h"
 #include "registry.h"
@@ -62,6 +63,7 @@ int service_init(struct service *svc, const struct service_config *cfg, struct c
 {
 	memset(svc, 0, sizeof(*svc));
 	svc->cfg = cfg;
+	svc->datagram = !strcasecmp(cfg->listener_type, "udp");
 	svc->handler = registry_handler(cfg->handler_type);
 	svc->engine = registry_engine(cfg->opt.engine);
 	fill_socket_options(&svc->socket_opt, &cfg->opt);

@@ -16,6 +16,7 @@
 
 #include "app.h"
 #include "sockmap.h"
+#include "udp_service.h"
 
 static const uint64_t STORM_WINDOW_NS = 100 * 1000000ull;
 enum { STORM_ACCEPTS = 50, STORM_MARGIN = 32 };
@@ -24,6 +25,7 @@ struct worker_listener {
 	struct worker *worker;
 	struct service *svc;
 	struct listener *listener;
+	struct udp_service *udp; /* instead */
 };
 
 struct handoff {
@@ -129,6 +131,8 @@ int worker_listen(struct worker *w, size_t i)
 
 	wl->worker = w;
 	wl->svc = svc;
+	if (svc->datagram)
+		return udp_service_new(&wl->udp, &w->host, svc, w->app->udp_sessions_max);
 	return listener_new(&wl->listener, w->loop, &svc->at, &svc->socket_opt, &listener_ops, wl);
 }
 
@@ -139,6 +143,8 @@ static void close_listeners(struct worker *w)
 	for (size_t i = 0; w->listeners && i < w->app->service_count; i++) {
 		listener_free(w->listeners[i].listener);
 		w->listeners[i].listener = NULL;
+		udp_service_free(w->listeners[i].udp);
+		w->listeners[i].udp = NULL;
 	}
 }
 

@@ -45,8 +45,8 @@ class Skip(Exception):
 
 def close_socket(sock):
     try:
-        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            sock.shutdown(socket.SHUT_RDWR)  # wakes a thread in accept(), which would keep the port
+        if sock.type == socket.SOCK_DGRAM or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            sock.shutdown(socket.SHUT_RDWR)  # wakes a thread in accept() or recvfrom(), which would keep the port
     except OSError:
         pass
     sock.close()

@@ -60,7 +60,6 @@ static const struct {
 	{"scheme-tls", "scheme \"tls\" is not supported yet", NULL, "tls listener"},
 	{"scheme-ss", "scheme \"ss\" is not supported yet", NULL, "ss handler"},
 	{"scheme-http2", "scheme \"http2\" is not supported yet", NULL, "http2 handler"},
-	{"scheme-udp", "scheme \"udp\" is not supported yet", NULL, "udp handler"},
 	{"scheme-rudp", "scheme \"rudp\" is not supported yet", NULL, "rudp handler"},
 	{"scheme-rtcp-pp-recv", "scheme \"rtcp\" is not supported yet", NULL, "rtcp listener"},
 	{"pp-seed-rtcp", "scheme \"rtcp\" is not supported yet", NULL, "rtcp listener"},
@@ -78,7 +77,6 @@ static const struct {
 	{"q-admission-white", "key \"admission\" is not supported yet", NULL, "admission"},
 	{"q-so-mark", "key \"so_mark\" is not supported yet", NULL, "socket options"},
 	{"q-netns", "key \"netns\" is not supported yet", NULL, "network namespaces"},
-	{"q-keepalive", "key \"ttl\" is not supported yet", NULL, "udp handler"},
 	{"q-resolver", "key \"resolver\" is not supported yet", NULL, "resolvers"},
 	{"q-dns", "key \"dns\" is not supported yet", NULL, "dns handler"},
 	{"q-tls-caonly", "key \"ca\" is not supported yet", NULL, "tls listener"},
@@ -142,6 +140,11 @@ static const struct {
 	{"pp-true", NULL, RECEIVE("1"), "on; GOST: no effect"},
 	{"pp-empty", NULL, RECEIVE("1"), "on; GOST: no effect"},
 	{"pp-nokeyvalue", NULL, RECEIVE("1"), "on; GOST: no effect"},
+	{"q-keepalive", NULL,
+	 "{\"services\":[{\"name\":\"service-0\",\"addr\":\":5353\",\"handler\":{\"type\":\"udp\"},"
+	 "\"listener\":{\"type\":\"udp\",\"metadata\":{\"keepalive\":\"true\",\"readBufferSize\":\"4096\","
+	 "\"ttl\":\"5s\"}},\"forwarder\":{\"nodes\":[{\"name\":\"target-0\",\"addr\":\"1.1.1.1:53\"}]}}]}",
+	 "not copied to handler and service"},
 };
 
 static json_t *rows;
@@ -194,7 +197,7 @@ static void set_environment(json_t *row, bool set)
 /* The exit status; 0: cfg is resolved. */
 static int load(json_t *row, struct config *cfg, struct cli *cli, struct config_error *err)
 {
-	static const char *const names[] = {"tcp", NULL};
+	static const char *const names[] = {"tcp", "udp", NULL};
 	static const struct config_types types = {names, names};
 	char *argv[16] = {(char *)"gostbpf", (char *)"-O", (char *)"json"};
 	int argc = 3;

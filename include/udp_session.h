@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * udp_session.h - what the files of a UDP service share: the service on one worker, and the session of one client.
+ *
+ * Why: a session is a connected socket towards the target, so that the target sees one source port for each client, answers
+ * need no look-up, and an ICMP error finds its session.
+ * Owns: see udp_service.h. Never: included outside user/udp_*.c.
+ * See: udp_service.c (datagrams in), udp_session.c (out and back), udp_dial.c (the target), udp_receive.c (PROXY headers),
+ * udp_log.c.
+ */
+#pragma once
+
+#include "proto_proxy.h"
+#include "udp_batch.h"
+#include "udp_service.h"
+#include "udp_table.h"
+
+enum {
+	UDP_HELD_MAX = 8,		 /* datagrams of one session that wait for its target's address */
+	UDP_HELD_BYTES_MAX = 4 << 20,	 /* of all sessions of a service */
+	UDP_HEADER_MAX = PROXY_V2_FIXED + 36,
+};
+
+/* What is told at most once a second, with how often it happened. */
+enum udp_trouble { UDP_TROUBLE_FULL, UDP_TROUBLE_HEADER, UDP_TROUBLE_SIZE, UDP_TROUBLE_RESOURCES, UDP_TROUBLE_COUNT };
+
+struct udp_service {
+	struct session_host *host;
+	struct service *svc;
+	struct loop_io io;
+	struct addr at;
+	bool wildcard;
+	uint64_t idle_ns;
+	struct udp_table table;
+	struct udp_batch in, replies;
+	struct loop_timer expiry;
+	struct loop_task flush_task, bury_task;
+	struct udp_session *dead; /* freed after the turn's events */
+	size_t held_bytes;
+	struct {
+		uint64_t told_ns, count;
+	} trouble[UDP_TROUBLE_COUNT];
+};
+
+/* Who a datagram is from, and what is left of it. */
+struct udp_arrival {
+	struct addr peer, local; /* as the kernel gave them: v4-mapped on a dual-stack socket */
+	struct addr client, client_dst; /* unset unless a PROXY header said so */
+	uint8_t proxy_version;
+	struct iovec data; /* without the header */
+};
+
+struct udp_session {
+	struct udp_entry entry;
+	struct udp_service *service;
+	struct udp_session *next_dead;
+	struct loop_io io; /* connected to the target; fd -1 until there is one */
+	struct resolver_request lookup;
+	struct selector_pick pick;
+	int node;
+	unsigned attempts;
+	unsigned burst; /* answers to ask for at once: as many as came lately */
+	bool ended, proxy_addrs, header_sent, refused, too_big, answered;
+	uint8_t proxy_version, header_len;
+	uint8_t header[UDP_HEADER_MAX]; /* ours, in front of datagrams to the target */
+	struct addr reply_to;		/* the peer as the socket wants it */
+	struct udp_control reply_from;
+	struct addr peer, local, client, client_dst, upstream, upstream_src;
+	struct iovec held[UDP_HELD_MAX];
+	unsigned held_count;
+	uint64_t start_ns, connected_ns;
+	uint64_t in_bytes, out_bytes, in_datagrams, out_datagrams, dropped;
+	const char *reason;
+	char sid[LOG_SID_LEN + 1];
+};
+
+/* --- udp_service.c --- */
+struct udp_session *udp_service_session(struct udp_entry *entry);
+/* Sends the answers collected so far. */
+void udp_service_flush(struct udp_service *u);
+/* Ends the session unused longest. False: there is none but keep. */
+bool udp_service_evict(struct udp_service *u, const struct udp_session *keep);
+
+/* --- udp_receive.c --- */
+/* Reads what the service wants read in front of a payload. False: drop the datagram (counted and told). */
+bool udp_receive(struct udp_service *u, struct udp_arrival *in);
+
+/* --- udp_session.c --- */
+/* In the table, its target being looked up, or NULL when it could not be made. */
+struct udp_session *udp_session_new(struct udp_service *u, const struct udp_key *key, const struct udp_arrival *first);
+/* Datagrams of the client, oldest first; at most UDP_BATCH. May end the session. */
+void udp_session_forward(struct udp_session *s, const struct iovec *data, unsigned count);
+/* The target is known and fd connected to it: what was held goes out. */
+void udp_session_connected(struct udp_session *s, int fd);
+void udp_session_end(struct udp_session *s, const char *reason);
+void udp_session_bury(struct udp_service *u); /* frees the ended ones */
+
+/* --- udp_dial.c --- */
+void udp_dial(struct udp_session *s); /* ends in udp_session_connected() or udp_session_end(), now or later */
+void udp_dial_cancel(struct udp_session *s);
+
+/* --- udp_log.c --- */
+void udp_log_open(const struct udp_session *s);
+void udp_log_connected(const struct udp_session *s);
+void udp_log_close(const struct udp_session *s);
+void udp_log_fault(const struct udp_session *s, enum log_level level, const char *text);
+/* kind "listener", at most once a second for each what. */
+void udp_log_trouble(struct udp_service *u, enum udp_trouble what, const struct addr *peer, const char *text);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * udp_socket.h - UDP sockets as a forwarder wants them: shared ports, connected upstreams, the address a client wrote to.
+ *
+ * Why: a wildcard socket answers from whatever address routing likes, and clients drop such answers. So it is asked which
+ * address each datagram came to, and told which one to answer from.
+ * Owns: nothing; descriptors are the caller's. Never: reads or writes a datagram.
+ * See: ip(7) IP_PKTINFO, ipv6(7) IPV6_RECVPKTINFO, include/udp_batch.h.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "addr.h"
+
+/* Ancillary data that names a local address. */
+struct udp_control {
+	size_t len; /* 0: leave it to routing */
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	};
+};
+
+/* -EADDRINUSE if anybody, ourselves included, has the port: SO_REUSEPORT alone would share it silently. */
+int udp_socket_probe(const struct addr *at);
+/* A non-blocking socket that shares its port (one for each worker), or -errno. bound: port 0 resolved. */
+int udp_socket_listen(const struct addr *at, struct addr *bound);
+/*
+ * A non-blocking connected socket, or -errno. whole: never fragment, so that a datagram that has become too long is an error
+ * (EMSGSIZE) instead. from: the address it has now.
+ */
+int udp_socket_connect(const struct addr *to, bool whole, struct addr *from);
+
+bool udp_socket_is_wildcard(const struct addr *at);
+/* The address a datagram was sent to; local keeps its port, and its value when the kernel did not say. */
+void udp_control_read(struct msghdr *msg, struct addr *local);
+/* For an answer from local to peer on a socket of that family. */
+void udp_control_make(struct udp_control *out, int family, const struct addr *local, const struct addr *peer);

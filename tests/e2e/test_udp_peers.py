@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""PROXY headers in datagrams between gostbpf and the real dnsdist (sends) and pdns-recursor (receives)."""
+import shutil
+import sys
+
+import lib
+import sandbox
+from lib import Gostbpf, case, check, same, skip, spawn
+from udp_world import TTL, addresses, ask, bound, query, udp_socket
+
+CLIENT = "203.0.113.7"  # the only one that the recursor lets in
+
+
+def need(program):
+    if not shutil.which(program):
+        skip(f"{program} is not installed")
+
+
+def up(program, port, *argv):
+    peer = spawn(program, *argv)
+    lib.until(lambda: bound(port) or peer.poll() is not None, f"{program} has port {port}", 15)
+    with open(peer.log_name, errors="replace", encoding="utf-8") as f:
+        check(peer.poll() is None, f"{program} ended: {f.read()[-1500:]}")
+    return peer
+
+
+def names(port=5355):
+    """An authoritative server of a.test and others, and the client's address."""
+    sandbox.sh(f"ip addr replace {CLIENT}/32 dev lo")
+    up(sys.executable, port, lib.ROOT / "tests/tools/dns_server.py", "--port", port, "a.test 60 A 192.0.2.80",
+       "a.root-servers.net 60 A 198.41.0.4")
+
+
+def dnsdist(backend, port=5300, then=""):
+    """Health checks come from dnsdist itself (LOCAL); then=":setUp()" does without them."""
+    need("dnsdist")
+    conf = lib.tmp() / "dnsdist.conf"
+    conf.write_text(f"""setLocal("127.0.0.1:{port}")
+setACL("0.0.0.0/0")
+setSecurityPollSuffix("")
+newServer({{address="127.0.0.1:{backend}", useProxyProtocol=true, checkInterval=1, checkName="a.test."}}){then}
+""")
+    return up("dnsdist", port, "--supervised", "--disable-syslog", "-C", conf)
+
+
+def recursor(port=8000):
+    """Answers to CLIENT only, so an answer proves that it has believed the header."""
+    need("pdns_recursor")
+    conf = lib.tmp() / "recursor.conf"
+    conf.write_text(f"""local-address=127.0.0.1
+local-port={port}
+socket-dir={lib.tmp()}
+proxy-protocol-from=127.0.0.0/8
+allow-from={CLIENT}/32
+forward-zones=test=127.0.0.1:5355
+dnssec=off
+disable-syslog=yes
+daemon=no
+threads=1
+security-poll-suffix=
+hint-file=no
+setuid=
+setgid=
+""")
+    up("pdns_recursor", port, f"--config-dir={lib.tmp()}")
+
+
+def resolve(port, host=CLIENT):
+    client = udp_socket(host)
+    for number in (1, 2, 77):
+        reply, _ = ask(client, query(number, "a.test"), ("127.0.0.1", port))
+        same(addresses(reply, number), ["192.0.2.80"], "address of a.test")
+    return "%s:%d" % client.getsockname()
+
+
+@case
+def dnsdist_sends():
+    names()
+    gost = Gostbpf("-L", f"udp://127.0.0.1:8080/127.0.0.1:5355?proxyProtocol=1&{TTL}")
+    peer = dnsdist(8080)
+    client = resolve(5300)
+    record = lib.until(lambda: next((r for r in gost.closed() if r["client"] == client), None), "the client's session", 5)
+    same((record["proxyVersion"], record["proxyDst"], record["inputDatagrams"], record["outputDatagrams"]),
+         (2, "127.0.0.1:5300", 3, 3), "its record")
+    gost.wait_log(lambda r: r.get("client", "-") == r.get("remote") and "proxyVersion" in r, "a health check (LOCAL)")
+    peer.kill()  # its checks would keep a session alive
+    peer.wait()
+    same([r["msg"] for r in gost.log() if r["level"] in ("warning", "error")], [], "complaints")
+
+
+@case
+def recursor_receives():
+    names()
+    recursor()
+    Gostbpf("-L", f"udp://127.0.0.1:8080/127.0.0.1:8000?handler.proxyProtocol=2&{TTL}")
+    resolve(8080)
+
+
+@case
+def recursor_believes_the_header_only():
+    """The same without a header: the recursor sees gostbpf's own address and does not answer."""
+    names()
+    recursor()
+    Gostbpf("-L", f"udp://127.0.0.1:8080/127.0.0.1:8000?{TTL}")
+    client = udp_socket(CLIENT, timeout=1)
+    try:
+        reply, _ = ask(client, query(1, "a.test"), ("127.0.0.1", 8080))
+        check(reply[3] & 15 != 0, "answered without an error")
+    except TimeoutError:
+        pass
+
+
+@case
+def from_dnsdist_through_to_the_recursor():
+    names()
+    recursor()
+    Gostbpf("-L", f"udp://127.0.0.1:8080/127.0.0.1:8000?proxyProtocol=1&handler.proxyProtocol=2&{TTL}")
+    dnsdist(8080, then=":setUp()")
+    resolve(5300)
+
+
+if __name__ == "__main__":
+    lib.main("udp_peers")

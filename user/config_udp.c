@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config_udp.c - what only makes sense for datagrams, and what does not make sense for them.
+ *
+ * Why: a key that a udp service would not read is a mistake of its user, and the other way round. New keys are refused
+ * for udp until they are listed here.
+ * Owns: nothing. Never: changes what the user wrote.
+ * See: config_resolve.c, tests/unit/test_config_udp.c.
+ */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config_keys.h"
+
+static const char *const udp_only[] = {"proxyProtocol.udp", "ttl", "readBufferSize", "udp.sessions", NULL};
+
+static const char *const with_udp[] = {
+	"proxyProtocol", "proxyProtocol.maxSize", "idleTimeout", "keepalive", "reuseport", NULL,
+};
+
+bool config_is_udp(const struct service_config *svc)
+{
+	return !strcasecmp(svc->listener_type, "udp");
+}
+
+static int check_keys(const struct metadata *md, bool udp, struct config_error *err)
+{
+	for (size_t i = 0; i < md->count; i++) {
+		const char *key = md->entries[i].key;
+		if (udp && !config_list_has(udp_only, key) && !config_list_has(with_udp, key))
+			return config_fail(err, "key \"%s\" means nothing for a udp service", key);
+		if (!udp && config_list_has(udp_only, key))
+			return config_fail(err, "key \"%s\" is for udp services", key);
+	}
+	return 0;
+}
+
+static int check_version(int version, struct config_error *err)
+{
+	return version == 1 ? config_fail(err, "proxyProtocol=1: version 1 of the header cannot say udp; write 2") : 0;
+}
+
+static int check_values(const struct service_config *svc, struct config_error *err)
+{
+	int rc = check_version(svc->opt.send_proxy, err);
+
+	for (size_t i = 0; i < svc->forwarder.node_count && !rc; i++) {
+		rc = check_version(svc->forwarder.nodes[i].opt.send_proxy, err);
+		if (rc)
+			config_fail_at(err, rc, "node \"%s\"", svc->forwarder.nodes[i].name);
+	}
+	if (!rc && !svc->opt.keepalive)
+		rc = config_fail(err, "keepalive=false: a udp session ends when its ttl is over, not with the first answer");
+	return rc;
+}
+
+int config_check_udp(struct service_config *svc, struct config_error *err)
+{
+	bool udp = config_is_udp(svc);
+	int rc;
+
+	if (udp != !strcasecmp(svc->handler_type, "udp"))
+		return config_fail(err, "handler \"%s\" does not go with listener \"%s\"", svc->handler_type,
+				   svc->listener_type);
+	rc = check_keys(&svc->metadata, udp, err);
+	if (!rc)
+		rc = check_keys(&svc->handler_metadata, udp, err);
+	if (!rc)
+		rc = check_keys(&svc->listener_metadata, udp, err);
+	if (rc || !udp)
+		return rc;
+	svc->opt.engine = ENGINE_COPY; /* no other can move datagrams: not a reason to load one */
+	return check_values(svc, err);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * udp_dial.c - the target of a UDP session: choose a node, resolve its name, connect a socket to it.
+ *
+ * Why connecting hardly ever fails: with UDP it only asks for a route. That nobody is there shows later, as an ICMP error
+ * (udp_session.c).
+ * Owns: the look-up under way. Never: sends a datagram.
+ * See: include/selector.h, include/resolver.h; session_dial.c does the same for TCP.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "udp_session.h"
+
+enum { ATTEMPTS_MAX = 64 }; /* what a selector_pick can remember */
+
+static void try_node(struct udp_session *s);
+
+void udp_dial_cancel(struct udp_session *s)
+{
+	resolver_cancel(s->service->host->resolver, &s->lookup);
+}
+
+static uint32_t client_hash(const struct udp_session *s)
+{
+	char ip[ADDR_TEXT_MAX];
+
+	addr_format_ip(&s->client, ip);
+	return selector_hash(ip, strlen(ip));
+}
+
+static int pick_node(struct udp_session *s)
+{
+	const struct service *svc = s->service->svc;
+	enum selector_strategy strategy = svc->cfg->forwarder.selector.strategy;
+	uint32_t hash = strategy == SELECTOR_HASH ? client_hash(s) : 0;
+	uint32_t random = strategy == SELECTOR_RANDOM ? arc4random() : 0;
+
+	if (s->attempts++ >= ATTEMPTS_MAX)
+		return -ENOENT;
+	return selector_next(svc->selector, &s->pick, hash, random, loop_now(s->service->host->env.loop));
+}
+
+static void next_try(struct udp_session *s, const char *text)
+{
+	struct service *svc = s->service->svc;
+
+	udp_log_fault(s, LOG_ERROR, text);
+	selector_mark_failed(svc->selector, (size_t)s->node, loop_now(s->service->host->env.loop));
+	int node = pick_node(s);
+	if (node < 0) {
+		atomic_fetch_add(&svc->failed_dials, 1);
+		udp_session_end(s, "dial-failed");
+		return;
+	}
+	s->node = node;
+	try_node(s);
+}
+
+static void connect_failed(struct udp_session *s, int err)
+{
+	char to[ADDR_TEXT_MAX], text[256];
+	const char *why = strerror(-err);
+
+	snprintf(text, sizeof(text), "dial udp %s: connect: %c%s", addr_format(&s->upstream, to), why[0] | 0x20, why + 1);
+	next_try(s, text);
+}
+
+/* With a header in front a datagram may become too long for the path: that is to be seen, not to be fragmented. */
+static int connect_to(struct udp_session *s, const struct addr *to)
+{
+	struct udp_service *u = s->service;
+	bool whole = u->svc->nodes[s->node].send_proxy != 0;
+
+	s->upstream = *to;
+	int fd = udp_socket_connect(to, whole, &s->upstream_src);
+	if (fd != -EMFILE && fd != -ENFILE)
+		return fd;
+	udp_log_trouble(u, UDP_TROUBLE_RESOURCES, &s->peer, "no descriptor left: the udp session unused longest is ended");
+	return udp_service_evict(u, s) ? udp_socket_connect(to, whole, &s->upstream_src) : fd;
+}
+
+static void on_resolved(struct resolver_request *req, int status, const struct addr *addrs, size_t count,
+			const char *error)
+{
+	struct udp_session *s = (struct udp_session *)((char *)req - offsetof(struct udp_session, lookup));
+	int fd = -EADDRNOTAVAIL;
+
+	if (status < 0) {
+		next_try(s, error);
+		return;
+	}
+	for (size_t i = 0; i < count && fd < 0; i++)
+		fd = connect_to(s, &addrs[i]);
+	if (fd < 0)
+		connect_failed(s, fd);
+	else
+		udp_session_connected(s, fd);
+}
+
+static void try_node(struct udp_session *s)
+{
+	const struct service_node *node = &s->service->svc->nodes[s->node];
+
+	s->upstream = s->upstream_src = (struct addr){0};
+	resolver_lookup(s->service->host->resolver, &s->lookup, node->host, node->port, on_resolved);
+}
+
+void udp_dial(struct udp_session *s)
+{
+	s->node = pick_node(s);
+	if (s->node < 0)
+		udp_session_end(s, "no-target");
+	else
+		try_node(s);
+}
