@@ -102,5 +102,14 @@ int proxy_tlv_next(const uint8_t *tlvs, size_t len, size_t *offset, struct proxy
 ssize_t proxy_build_v1(uint8_t *out, size_t cap, const struct addr *src, const struct addr *dst);
 ssize_t proxy_build_v2(uint8_t *out, size_t cap, const struct addr *src, const struct addr *dst);
 
+/*
+ * The same in general: TLVs in their order, and a CRC32C over it all in front of them when asked for. proto is STREAM or
+ * DGRAM; UNSPEC gives LOCAL, as a pair that is not IP does; LOCAL carries the TLVs too. Values must not lie in out.
+ * Never shorter than asked for: -EOVERFLOW when the length field cannot say it (65535 with the addresses), -ENOSPC when
+ * cap is too small (PROXY_HEADER_MAX suffices), -EINVAL for a CRC32C among tlvs; out is untouched then.
+ */
+ssize_t proxy_build_v2_tlvs(uint8_t *out, size_t cap, const struct addr *src, const struct addr *dst,
+			    enum proxy_proto proto, const struct proxy_tlv *tlvs, size_t count, bool crc32c);
+
 /* CRC-32C (Castagnoli, reflected), start with crc = 0; chain by passing the last result. */
 uint32_t proxy_crc32c(uint32_t crc, const void *data, size_t len);

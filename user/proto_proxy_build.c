@@ -17,9 +17,9 @@
 
 #define VER_CMD_LOCAL 0x20
 #define VER_CMD_PROXY 0x21
-#define FAM_UNSPEC 0x00
-#define FAM_TCP4 0x11
-#define FAM_TCP6 0x21
+#define FAMILY_SHIFT 4 /* of byte 13: family, then transport */
+#define TLV_HEAD 3     /* type, length */
+#define CRC_LEN 4
 
 struct ip_pair {
 	struct addr src, dst;
@@ -97,18 +97,27 @@ static uint8_t *put(uint8_t *p, const void *data, size_t len)
 	return p + len;
 }
 
-/*
- * body_len is everything after the 16 bytes: the address block today, TLVs with it once they are
- * written. It must be the number that bounds the writing as well, or bytes beyond it reach the peer
- * as payload.
- */
-static uint8_t *put_fixed(uint8_t *p, uint8_t ver_cmd, uint8_t fam, size_t body_len)
+/* What a v2 header is made of, sized before the first byte is written. */
+struct v2_plan {
+	struct ip_pair pair;
+	int family; /* of both addresses; AF_UNSPEC: LOCAL, which names nobody */
+	enum proxy_proto proto;
+	const struct proxy_tlv *tlvs;
+	size_t count;
+	bool crc32c;
+	size_t body_len; /* everything after the 16 bytes: the number that goes out bounds the writing as well */
+};
+
+static uint8_t *put_fixed(uint8_t *p, const struct v2_plan *plan)
 {
+	uint8_t family = plan->family == AF_INET6 ? PROXY_AF_INET6 : PROXY_AF_INET;
+	bool local = plan->family == AF_UNSPEC;
+
 	p = put(p, proxy_v2_signature, PROXY_V2_SIGNATURE_LEN);
-	*p++ = ver_cmd;
-	*p++ = fam;
-	*p++ = (uint8_t)(body_len >> 8);
-	*p++ = (uint8_t)body_len;
+	*p++ = local ? VER_CMD_LOCAL : VER_CMD_PROXY;
+	*p++ = local ? 0 : (uint8_t)(family << FAMILY_SHIFT | plan->proto);
+	*p++ = (uint8_t)(plan->body_len >> 8);
+	*p++ = (uint8_t)plan->body_len;
 	return p;
 }
 
@@ -129,22 +138,77 @@ static uint8_t *put_pair6(uint8_t *p, const struct sockaddr_in6 *src,
 	return put(p, &dst->sin6_port, sizeof(dst->sin6_port));
 }
 
+static uint8_t *put_pair(uint8_t *p, const struct v2_plan *plan)
+{
+	if (plan->family == AF_INET)
+		return put_pair4(p, &plan->pair.src.in4, &plan->pair.dst.in4);
+	if (plan->family == AF_INET6)
+		return put_pair6(p, &plan->pair.src.in6, &plan->pair.dst.in6);
+	return p;
+}
+
+static uint8_t *put_tlv(uint8_t *p, uint8_t type, const void *value, size_t len)
+{
+	*p++ = type;
+	*p++ = (uint8_t)(len >> 8);
+	*p++ = (uint8_t)len;
+	return len ? put(p, value, len) : p;
+}
+
+/* The checksum covers its own four bytes as zeros: computed last, written into the place kept for it. */
+static void put_crc(uint8_t *header, size_t len, uint8_t *value)
+{
+	uint32_t crc = proxy_crc32c(0, header, len);
+
+	for (int i = 0; i < CRC_LEN; i++)
+		value[i] = (uint8_t)(crc >> (24 - 8 * i));
+}
+
+static void write_v2(uint8_t *out, const struct v2_plan *plan)
+{
+	static const uint8_t zeros[CRC_LEN];
+	uint8_t *p = put_pair(put_fixed(out, plan), plan), *crc = p + TLV_HEAD;
+
+	if (plan->crc32c) /* first, where HAProxy and AWS have it */
+		p = put_tlv(p, PROXY_TLV_CRC32C, zeros, CRC_LEN);
+	for (size_t i = 0; i < plan->count; i++)
+		p = put_tlv(p, plan->tlvs[i].type, plan->tlvs[i].value, plan->tlvs[i].len);
+	if (plan->crc32c)
+		put_crc(out, PROXY_V2_FIXED + plan->body_len, crc);
+}
+
+/* 0, -EINVAL for a CRC32C among the TLVs, -EOVERFLOW when the length field cannot say it. */
+static int measure(struct v2_plan *plan)
+{
+	size_t len = plan->crc32c ? TLV_HEAD + CRC_LEN : 0;
+
+	if (plan->family != AF_UNSPEC)
+		len += plan->family == AF_INET ? PROXY_V2_BLOCK_INET : PROXY_V2_BLOCK_INET6;
+	for (size_t i = 0; i < plan->count && len <= UINT16_MAX; i++) {
+		if (plan->tlvs[i].type == PROXY_TLV_CRC32C)
+			return -EINVAL;
+		len += TLV_HEAD + (size_t)plan->tlvs[i].len;
+	}
+	plan->body_len = len;
+	return len <= UINT16_MAX ? 0 : -EOVERFLOW;
+}
+
+ssize_t proxy_build_v2_tlvs(uint8_t *out, size_t cap, const struct addr *src, const struct addr *dst,
+			    enum proxy_proto proto, const struct proxy_tlv *tlvs, size_t count, bool crc32c)
+{
+	struct v2_plan plan = {.proto = proto, .tlvs = tlvs, .count = count, .crc32c = crc32c};
+
+	plan.family = proto == PROXY_PROTO_UNSPEC ? AF_UNSPEC : make_pair(&plan.pair, src, dst);
+	int err = measure(&plan);
+	if (err)
+		return err;
+	if (PROXY_V2_FIXED + plan.body_len > cap)
+		return -ENOSPC;
+	write_v2(out, &plan);
+	return (ssize_t)(PROXY_V2_FIXED + plan.body_len);
+}
+
 ssize_t proxy_build_v2(uint8_t *out, size_t cap, const struct addr *src, const struct addr *dst)
 {
-	uint8_t header[PROXY_V2_FIXED + PROXY_V2_BLOCK_INET6], *p;
-	struct ip_pair pair;
-
-	switch (make_pair(&pair, src, dst)) {
-	case AF_INET:
-		p = put_fixed(header, VER_CMD_PROXY, FAM_TCP4, PROXY_V2_BLOCK_INET);
-		p = put_pair4(p, &pair.src.in4, &pair.dst.in4);
-		break;
-	case AF_INET6:
-		p = put_fixed(header, VER_CMD_PROXY, FAM_TCP6, PROXY_V2_BLOCK_INET6);
-		p = put_pair6(p, &pair.src.in6, &pair.dst.in6);
-		break;
-	default:
-		p = put_fixed(header, VER_CMD_LOCAL, FAM_UNSPEC, 0);
-	}
-	return copy_out(out, cap, header, (size_t)(p - header));
+	return proxy_build_v2_tlvs(out, cap, src, dst, PROXY_PROTO_STREAM, NULL, 0, false);
 }

@@ -4,6 +4,7 @@ unit_proto_proxy := $(proxy_modules)
 unit_proto_proxy_rules := $(proxy_modules)
 unit_proto_proxy_v2 := $(proxy_modules)
 unit_proto_proxy_build := $(proxy_modules) proto_proxy_build
+unit_proto_proxy_tlvs := $(unit_proto_proxy_build)
 unit_proto_proxy_crc := crc32c
 unit_log := log log_format log_writer log_sink addr
 unit_log_libs := -ljansson
