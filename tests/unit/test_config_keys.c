@@ -96,14 +96,68 @@ static void test_find_errors(void)
 }
 
 /* value -> number per key, or refused (number -1). */
+struct value_row {
+	const char *name;
+	unsigned scope;
+	const char *value;
+	int64_t number;
+};
+
+static void check_values(const struct value_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct config_key *key = NULL;
+		struct config_error err = {""};
+		unsigned char target[sizeof(struct service_options)];
+		memset(target, 0xa5, sizeof(target));
+		CU_ASSERT_EQUAL_FATAL(config_key_find(rows[i].name, rows[i].scope, &key, &err), 0);
+		int rc = config_key_apply(key, rows[i].value, target, &err);
+		CU_ASSERT_EQUAL(rc, rows[i].number < 0 ? -EINVAL : 0);
+		uint64_t got = 0;
+		memcpy(&got, target + key->offset, key->width);
+		CU_ASSERT(!rc || (strstr(err.text, rows[i].name) && strstr(err.text, rows[i].value)));
+		CU_ASSERT(rc || !key->width || got == (uint64_t)rows[i].number);
+	}
+}
+
 static void test_values(void)
 {
-	static const struct {
-		const char *name;
-		unsigned scope;
-		const char *value;
-		int64_t number;
-	} rows[] = {
+	static const struct value_row rows[] = {
+		{"dialTimeout", SCOPE_SERVICE, "15", 15000000000},
+		{"dialTimeout", SCOPE_SERVICE, "2h", -1},
+		{"idleTimeout", SCOPE_HANDLER, "0", 0},
+		{"idleTimeout", SCOPE_HANDLER, "1us", -1},
+		{"engine", SCOPE_SERVICE, "splice", ENGINE_SPLICE},
+		{"engine", SCOPE_SERVICE, "", -1},
+		{"retries", SCOPE_HANDLER, "3", 3},
+		{"retries", SCOPE_HANDLER, "-1", -1},
+		{"retries", SCOPE_HANDLER, "101", -1},
+		{"keepalive", SCOPE_LISTENER, "false", 0},
+		{"keepalive", SCOPE_LISTENER, "", -1},
+		{"keepalive.idle", SCOPE_LISTENER, "1m", 60},
+		{"keepalive.idle", SCOPE_LISTENER, "1500ms", -1},
+		{"keepalive.idle", SCOPE_LISTENER, "0", -1},
+		{"keepalive.count", SCOPE_LISTENER, "127", 127},
+		{"keepalive.count", SCOPE_LISTENER, "128", -1},
+		{"reuseport", SCOPE_LISTENER, "true", 1},
+		{"reuseport", SCOPE_LISTENER, "false", -1},
+		{"backlog", SCOPE_LISTENER, "0", -1},
+		{"weight", SCOPE_NODE, "0", -1},
+		{"weight", SCOPE_NODE, "7", 7},
+		{"backup", SCOPE_NODE, "true", 1},
+		{"maxFails", SCOPE_SELECTOR, "0", 0},
+		{"strategy", SCOPE_SELECTOR, "best", -1},
+		{"workers", SCOPE_PROCESS, "1025", -1},
+		{"budget", SCOPE_PROCESS, "1", -1},
+		{"drainTimeout", SCOPE_PROCESS, "0", 0},
+	};
+
+	check_values(rows, COUNT(rows));
+}
+
+static void test_proxy_values(void)
+{
+	static const struct value_row rows[] = {
 		{"proxyProtocol", SCOPE_SERVICE, "", 1},
 		{"proxyProtocol", SCOPE_SERVICE, "true", 1},
 		{"proxyProtocol", SCOPE_SERVICE, "1", 1},
@@ -154,47 +208,38 @@ static void test_values(void)
 		{"proxyProtocol.timeout", SCOPE_SERVICE, "0", -1},
 		{"proxyProtocol.timeout", SCOPE_SERVICE, "1ms", 1000000},
 		{"proxyProtocol.timeout", SCOPE_SERVICE, "999us", -1},
-		{"dialTimeout", SCOPE_SERVICE, "15", 15000000000},
-		{"dialTimeout", SCOPE_SERVICE, "2h", -1},
-		{"idleTimeout", SCOPE_HANDLER, "0", 0},
-		{"idleTimeout", SCOPE_HANDLER, "1us", -1},
-		{"engine", SCOPE_SERVICE, "splice", ENGINE_SPLICE},
-		{"engine", SCOPE_SERVICE, "", -1},
-		{"retries", SCOPE_HANDLER, "3", 3},
-		{"retries", SCOPE_HANDLER, "-1", -1},
-		{"retries", SCOPE_HANDLER, "101", -1},
-		{"keepalive", SCOPE_LISTENER, "false", 0},
-		{"keepalive", SCOPE_LISTENER, "", -1},
-		{"keepalive.idle", SCOPE_LISTENER, "1m", 60},
-		{"keepalive.idle", SCOPE_LISTENER, "1500ms", -1},
-		{"keepalive.idle", SCOPE_LISTENER, "0", -1},
-		{"keepalive.count", SCOPE_LISTENER, "127", 127},
-		{"keepalive.count", SCOPE_LISTENER, "128", -1},
-		{"reuseport", SCOPE_LISTENER, "true", 1},
-		{"reuseport", SCOPE_LISTENER, "false", -1},
-		{"backlog", SCOPE_LISTENER, "0", -1},
-		{"weight", SCOPE_NODE, "0", -1},
-		{"weight", SCOPE_NODE, "7", 7},
-		{"backup", SCOPE_NODE, "true", 1},
-		{"maxFails", SCOPE_SELECTOR, "0", 0},
-		{"strategy", SCOPE_SELECTOR, "best", -1},
-		{"workers", SCOPE_PROCESS, "1025", -1},
-		{"budget", SCOPE_PROCESS, "1", -1},
-		{"drainTimeout", SCOPE_PROCESS, "0", 0},
+	};
+
+	check_values(rows, COUNT(rows));
+}
+
+/* Lists are checked piece by piece, and stay text. */
+static void test_lists(void)
+{
+	static const struct {
+		const char *name;
+		unsigned scope;
+		const char *value, *sentence;
+	} rows[] = {
+		{"proxyProtocol.from", SCOPE_SERVICE, "10.0.0.0/8, ::1", NULL},
+		{"proxyProtocol.from", SCOPE_SERVICE, "10.0.0.0/8,lb", "key \"proxyProtocol.from\": \"lb\" is not"},
+		{"proxyProtocol.pass", SCOPE_HANDLER, "all", NULL},
+		{"proxyProtocol.pass", SCOPE_NODE, "CRC32C", "key \"proxyProtocol.pass\": \"CRC32C\" is never"},
+		{"proxyProtocol.add", SCOPE_NODE, "ALPN=h2", NULL},
+		{"proxyProtocol.add", SCOPE_HANDLER, "ALPN", "key \"proxyProtocol.add\": \"ALPN\" is not TYPE=VALUE"},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		const struct config_key *key = NULL;
 		struct config_error err = {""};
-		unsigned char target[256];
-		memset(target, 0xa5, sizeof(target));
+		unsigned char target[sizeof(struct service_options)] = {0};
+		const char *stored = NULL;
 		CU_ASSERT_EQUAL_FATAL(config_key_find(rows[i].name, rows[i].scope, &key, &err), 0);
 		int rc = config_key_apply(key, rows[i].value, target, &err);
-		CU_ASSERT_EQUAL(rc, rows[i].number < 0 ? -EINVAL : 0);
-		uint64_t got = 0;
-		memcpy(&got, target + key->offset, key->width);
-		CU_ASSERT(!rc || (strstr(err.text, rows[i].name) && strstr(err.text, rows[i].value)));
-		CU_ASSERT(rc || !key->width || got == (uint64_t)rows[i].number);
+		memcpy(&stored, target + key->offset, sizeof(stored));
+		CU_ASSERT_EQUAL(rc, rows[i].sentence ? -EINVAL : 0);
+		CU_ASSERT_PTR_EQUAL(stored, rc ? NULL : rows[i].value);
+		CU_ASSERT(!rc || strstr(err.text, rows[i].sentence) != NULL);
 	}
 }
 
@@ -262,7 +307,8 @@ static void test_print(void)
 static const struct unit_case cases[] = {
 	{"rows are sound", test_rows}, {"one row per name and scope", test_unambiguous},
 	{"find", test_find},	       {"find: errors", test_find_errors},
-	{"values", test_values},       {"defaults", test_presets},
+	{"values", test_values},       {"values of proxyProtocol.*", test_proxy_values},
+	{"lists", test_lists},	       {"defaults", test_presets},
 	{"add to metadata", test_add}, {"listing", test_print},
 };
 
