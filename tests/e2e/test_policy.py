@@ -287,8 +287,9 @@ def the_same_in_yaml():
 services:
 - name: edge
   addr: 127.0.0.1:8080
-  metadata: {{proxyProtocol: 1, proxyProtocol.policy: require, proxyProtocol.from: "{TRUSTED}, 10.0.0.0/8",
-              proxyProtocol.untrusted: ignore, proxyProtocol.versions: 2, proxyProtocol.logTLV: true}}
+  metadata:
+    proxyProtocol: {{policy: require, from: [{TRUSTED}, 10.0.0.0/8], untrusted: ignore, versions: 2}}
+    proxyProtocol.logTLV: true
   handler: {{type: tcp, metadata: {{proxyProtocol: 2}}}}
   listener: {{type: tcp}}
   forwarder: {{nodes: [{{name: a, addr: "127.0.0.1:8000"}}]}}
