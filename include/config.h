@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 #include "log.h"
+#include "proxy_policy.h"
 
 /* Text of an error, with where it came from ("-L tcp://..." or "file.yml:3:5"). One sentence. */
 struct config_error {
@@ -49,6 +50,8 @@ struct node_options {
 	int send_proxy;	 /* -1 = the handler's, 0, 1, 2 */
 	unsigned weight; /* for strategy random; default 1 */
 	bool backup;
+	int send_dst_local, send_crc32c;    /* -1 = the handler's, 0, 1 */
+	const char *send_pass, *send_add;   /* as in service_options; NULL = the handler's */
 };
 
 struct node_config {
@@ -72,7 +75,15 @@ struct service_options {
 	bool recv_proxy;		/* proxyProtocol: a PROXY header may open a connection */
 	uint64_t recv_proxy_timeout_ns; /* whole header; default 10 s */
 	size_t recv_proxy_max;		/* bytes; default 4096, 16..65551 */
+	enum proxy_policy recv_policy, recv_untrusted;
+	unsigned recv_versions;		/* bit 1: version 1, bit 2: version 2 */
+	enum proxy_crc recv_crc;
+	uint64_t recv_wait_ns;		/* for a silent client, where a header is optional; default the timeout */
+	const char *recv_from;		/* trusted networks, checked text in the metadata; NULL: everybody */
+	bool recv_log_tlv, recv_reject_unspec, recv_v4_in_tcp6;
 	int send_proxy;			/* handler.proxyProtocol: 0, 1 or 2 */
+	int send_dst_local, send_crc32c; /* 0 or 1 */
+	const char *send_pass, *send_add; /* TLVs: lists as checked text in the metadata; NULL: none */
 	enum engine_kind engine;
 	uint64_t dial_timeout_ns;      /* per connection to a target; default 15 s */
 	uint64_t idle_timeout_ns;      /* no byte either way; 0 = never */

@@ -4,7 +4,8 @@
  *
  * Why: GOST copies an unscoped key into three maps and ignores what nobody reads, so a typing error
  * is silence. Here a key exists only where a row says that somebody reads it.
- * Every value is text until a row turns it into one number, stored in a field of 1, 4 or 8 bytes.
+ * Every value is text until a row turns it into one number, stored in a field of 1, 4 or 8 bytes; lists
+ * are checked and stay text.
  * Owns: nothing. Never: allocates (config_key_add() copies through config_metadata_add()).
  * See: design notes on GOST's keys; tests/unit/test_config_keys.c.
  */
@@ -35,6 +36,16 @@ enum config_type {
 	KEY_SEND,    /* proxyProtocol on a handler or node: a version, 0 for none */
 	KEY_STRATEGY,
 	KEY_UDP_HEADER, /* proxyProtocol.udp */
+	/* words and lists of config_proxy.h */
+	KEY_POLICY,
+	KEY_UNTRUSTED,
+	KEY_VERSIONS,
+	KEY_CRC,
+	KEY_UNSPEC,
+	KEY_DST,
+	KEY_NETWORKS, /* the lists stay text: the field points at the value, which the metadata own */
+	KEY_TLV_TYPES,
+	KEY_TLVS,
 };
 
 struct config_key {

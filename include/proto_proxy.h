@@ -38,20 +38,29 @@ enum {
 	PROXY_TLV_UNIQUE_ID = 0x05,
 	PROXY_TLV_SSL = 0x20,
 	PROXY_TLV_NETNS = 0x30,
+	PROXY_TLV_AWS = 0xEA, /* first byte PROXY_AWS_VPC_ENDPOINT: the rest is an endpoint's name */
 };
+#define PROXY_AWS_VPC_ENDPOINT 0x01
 
 #define PROXY_V1_MAX 107   /* bytes with CRLF; spec section 2.1 */
 #define PROXY_V2_FIXED 16  /* signature, version/command, family/transport, length */
 #define PROXY_HEADER_MAX 65551 /* 16 + 65535 */
 #define PROXY_DEFAULT_MAX 4096
 
+enum proxy_crc {
+	PROXY_CRC_VERIFY,  /* a wrong checksum is a reject, a missing one is not */
+	PROXY_CRC_REQUIRE, /* a v2 header without one is a reject, too; LOCAL is skipped unread all the same */
+	PROXY_CRC_IGNORE,  /* the value is not looked at; its form is */
+};
+
 struct proxy_limits {
 	size_t max_size;          /* v2: whole header; a longer one is rejected at byte 16 */
 	bool allow_v1, allow_v2;  /* false: that version is a reject, naming it */
 	bool reject_unspec;       /* v2 PROXY with family or transport UNSPEC */
 	bool v4_in_tcp6;          /* IPv4 text in a v1 TCP6 line (old nginx), taken as v4-mapped */
+	enum proxy_crc crc;
 };
-/* max 4096, both versions, no switches. */
+/* max 4096, both versions, no switches, checksums verified. */
 extern const struct proxy_limits proxy_default_limits;
 
 struct proxy_header {
@@ -63,7 +72,7 @@ struct proxy_header {
 	size_t consumed;
 	const uint8_t *tlvs;       /* whole TLV area, in the input; NULL: none, or LOCAL */
 	size_t tlvs_len;
-	bool crc_present;          /* and verified: a wrong one is a reject */
+	bool crc_present;          /* and verified, unless limits->crc is IGNORE */
 };
 
 struct proxy_fault {

@@ -14,9 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "acl.h"
 #include "addr.h"
 #include "config.h"
 #include "listener.h"
+#include "proxy_policy.h"
+#include "proxy_send.h"
 
 struct engine_ops;
 struct handler_ops;
@@ -27,7 +30,7 @@ struct service_node {
 	const char *text; /* as configured, for "A <-> text" records */
 	char *host;       /* "" = this machine */
 	uint16_t port;
-	int send_proxy;   /* 0, 1, 2: the node's own, or the handler's */
+	struct proxy_send send; /* the node's own settings, or the handler's */
 };
 
 struct service {
@@ -40,7 +43,12 @@ struct service {
 	size_t node_count;
 	struct addr at;                     /* where it listens */
 	struct listener_options socket_opt; /* both sides of every session */
-	atomic_ullong accepted, rejected_headers, failed_dials;
+	struct proxy_limits recv_limits;
+	struct proxy_rules recv_rules;
+	struct acl recv_from; /* empty: everybody is trusted */
+	bool keep_tlvs;       /* some node sends them on, or the log shows them */
+	bool unique_id;       /* some node sends one that we make */
+	atomic_ullong accepted, rejected_headers, failed_dials, unsent_headers;
 };
 
 /* Resolves names against the registry and parses nodes. 0, or -errno with err filled. */

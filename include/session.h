@@ -4,7 +4,7 @@
  *
  * Why: one enum, one mover (set_state() in session.c with a table of legal transitions), so that "which state can this
  * event find?" has an answer on one page.
- * Owns: the client descriptor until the pair has it; buffers of the header phase.
+ * Owns: the client descriptor until the pair has it; buffers of the header phase; TLVs that somebody asked for.
  * Never: moves payload after the hand-over to the pair.
  * See: ARCHITECTURE.md, include/flow.h.
  */
@@ -46,6 +46,8 @@ struct session_host {
 	void (*idle)(struct session_host *host); /* the last session ended while draining */
 };
 
+struct session_tlv_texts;
+
 struct session {
 	struct pair pair; /* io[SIDE_CLIENT] watches the client from the start */
 	struct session_host *host;
@@ -64,6 +66,12 @@ struct session {
 	struct addr peer, local;       /* the client's socket */
 	struct addr client, client_dst; /* from the header, or the same */
 	struct addr upstream, upstream_src;
+	bool trusted;      /* its peer may claim to speak for others */
+	bool preface_late; /* the wait for a silent client is over */
+	uint8_t *tlvs;     /* of a believed header, where the service keeps them */
+	size_t tlvs_len;
+	struct session_tlv_texts *texts; /* what the log shows of them, or NULL */
+	char unique_id[33]; /* "" unless a target gets one */
 	uint8_t *preface;
 	size_t preface_len, preface_cap;
 	struct dial *dial;
@@ -88,4 +96,6 @@ void session_fail(struct session *s, enum log_level level, const char *reason, c
 void session_log_open(struct session *s);      /* R <> L */
 void session_log_connected(struct session *s); /* R <-> target */
 void session_log_close(struct session *s);     /* R >-< target, R >< L with totals */
+/* Prepares what the records show of s->tlvs; without memory they show nothing. */
+void session_log_keep_tlvs(struct session *s);
 void session_log_fault(struct session *s, enum log_level level, const char *text);

@@ -2,7 +2,7 @@
 /*
  * session_states.h - what the files of a session share with each other and with their unit test only.
  *
- * See: user/session.c (mover), user/session_dial.c.
+ * See: user/session.c (mover), user/session_preface.c, user/session_dial.c.
  */
 #pragma once
 
@@ -15,3 +15,14 @@ void session_set_state(struct session *s, enum session_state to);
 bool session_move_is_legal(enum session_state from, enum session_state to);
 /* Forgets a lookup or connection attempt under way. Idempotent. */
 void session_dial_cancel(struct session *s);
+/* Closes a session that never got a pair: the client sees a reset, or with quiet an ordinary close. */
+void session_close_early(struct session *s, bool quiet);
+/* The header, if any, has been dealt with: the handler's turn. */
+void session_begin_handler(struct session *s);
+
+/* --- session_preface.c: SESSION_PREFACE --- */
+/* May the client still owe us a PROXY header? */
+bool session_expects_preface(struct session *s);
+void session_preface_begin(struct session *s);
+/* There is something to read, or the end. */
+void session_preface_ready(struct session *s);

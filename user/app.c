@@ -167,6 +167,22 @@ static void announce(struct app *app, const struct service *svc)
 	log_emit(app->log, &rec, "listening on %s/%s", addr_format(&svc->at, at), svc->datagram ? "udp" : "tcp");
 }
 
+/* Whoever can connect can then claim to be anybody: the operator should have meant that. */
+static void warn_if_gullible(struct app *app, const struct service *svc)
+{
+	const struct service_options *opt = &svc->cfg->opt;
+	bool believes = opt->recv_policy == PROXY_POLICY_USE || opt->recv_policy == PROXY_POLICY_REQUIRE;
+	struct log_record rec;
+
+	if (!opt->recv_proxy || opt->recv_from || !believes)
+		return;
+	log_begin(&rec, LOG_WARN);
+	log_str(&rec, "kind", "service");
+	log_str(&rec, "service", svc->cfg->name);
+	log_emit(app->log, &rec, "service %s believes PROXY headers from any source: set proxyProtocol.from",
+		 svc->cfg->name);
+}
+
 static int open_all(struct app *app)
 {
 	int err = open_sockmap(app);
@@ -235,8 +251,10 @@ static int run_workers(struct app *app)
 		log_msg(app->log, LOG_FATAL, "worker", "cannot start a thread: %s", strerror(-err));
 		exit(EXIT_FAILURE);
 	}
-	for (size_t i = 0; i < app->service_count; i++)
+	for (size_t i = 0; i < app->service_count; i++) {
+		warn_if_gullible(app, &app->services[i]);
 		announce(app, &app->services[i]);
+	}
 	err = loop_run(app->loop);
 	for (unsigned i = 0; i < app->worker_count; i++)
 		pthread_join(app->workers[i].thread, NULL);

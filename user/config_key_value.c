@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "config_keys.h"
+#include "config_proxy.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -97,21 +98,32 @@ static int parse_uint(const char *text, uint64_t *out)
 
 static const struct {
 	int (*parse)(const char *text, uint64_t *out);
+	int (*check)(const char *text, struct config_error *err); /* instead: the value stays text */
 	const char *expected;
 	const char *name; /* in --help */
 } types[] = {
-	[KEY_BOOL] = {parse_bool, "true or false", "true|false"},
-	[KEY_TRUE] = {parse_bool, "true; it is always on", "true"},
-	[KEY_UINT] = {parse_uint, "a whole number", "number"},
-	[KEY_DURATION] = {config_parse_duration, "a duration such as 500ms, 10s or 1m30s", "duration"},
-	[KEY_SECONDS] = {parse_seconds, "a duration in whole seconds, such as 15s", "duration"},
-	[KEY_SIZE] = {config_parse_size, "a size such as 4096, 64K or 16M", "size"},
-	[KEY_ENGINE] = {parse_engine, "auto, sockmap, splice or copy", "auto|sockmap|splice|copy"},
-	[KEY_RECEIVE] = {parse_receive, "1, 2, true or nothing to receive PROXY headers, 0 or false not to",
+	[KEY_BOOL] = {parse_bool, NULL, "true or false", "true|false"},
+	[KEY_TRUE] = {parse_bool, NULL, "true; it is always on", "true"},
+	[KEY_UINT] = {parse_uint, NULL, "a whole number", "number"},
+	[KEY_DURATION] = {config_parse_duration, NULL, "a duration such as 500ms, 10s or 1m30s", "duration"},
+	[KEY_SECONDS] = {parse_seconds, NULL, "a duration in whole seconds, such as 15s", "duration"},
+	[KEY_SIZE] = {config_parse_size, NULL, "a size such as 4096, 64K or 16M", "size"},
+	[KEY_ENGINE] = {parse_engine, NULL, "auto, sockmap, splice or copy", "auto|sockmap|splice|copy"},
+	[KEY_RECEIVE] = {parse_receive, NULL, "1, 2, true or nothing to receive PROXY headers, 0 or false not to",
 			 "0|1|2"},
-	[KEY_SEND] = {parse_send, "1 or 2, the version to send, or 0 for none", "0|1|2"},
-	[KEY_STRATEGY] = {parse_strategy, "round, random, fifo or hash", "strategy"},
-	[KEY_UDP_HEADER] = {parse_udp_header, "each or first", "each|first"},
+	[KEY_SEND] = {parse_send, NULL, "1 or 2, the version to send, or 0 for none", "0|1|2"},
+	[KEY_STRATEGY] = {parse_strategy, NULL, "round, random, fifo or hash", "strategy"},
+	[KEY_UDP_HEADER] = {parse_udp_header, NULL, "each or first", "each|first"},
+	[KEY_POLICY] = {config_parse_proxy_policy, NULL, "use, require, reject, ignore or skip",
+			"use|require|reject|ignore|skip"},
+	[KEY_UNTRUSTED] = {config_parse_proxy_untrusted, NULL, "reject, ignore or skip", "reject|ignore|skip"},
+	[KEY_VERSIONS] = {config_parse_proxy_versions, NULL, "1, 2 or 1,2", "1|2|1,2"},
+	[KEY_CRC] = {config_parse_proxy_crc, NULL, "verify, require or ignore", "verify|require|ignore"},
+	[KEY_UNSPEC] = {config_parse_proxy_unspec, NULL, "accept or reject", "accept|reject"},
+	[KEY_DST] = {config_parse_proxy_dst, NULL, "received or local", "received|local"},
+	[KEY_NETWORKS] = {NULL, config_check_networks, NULL, "networks"},
+	[KEY_TLV_TYPES] = {NULL, config_check_tlv_types, NULL, "all|types"},
+	[KEY_TLVS] = {NULL, config_check_tlvs, NULL, "TYPE=VALUE,..."},
 };
 
 static bool in_range(const struct config_key *key, uint64_t value)
@@ -158,10 +170,24 @@ static void store(void *field, size_t width, uint64_t value)
 		memcpy(field, &value, sizeof(value));
 }
 
+/* target borrows the text. */
+static int apply_text(const struct config_key *key, const char *value, void *target, struct config_error *err)
+{
+	int rc = types[key->type].check(value, err);
+
+	if (rc)
+		return config_fail_at(err, rc, "key \"%s\"", key->name);
+	if (target)
+		memcpy((char *)target + key->offset, &value, sizeof(value));
+	return 0;
+}
+
 int config_key_apply(const struct config_key *key, const char *value, void *target, struct config_error *err)
 {
-	uint64_t number;
+	uint64_t number = 0;
 
+	if (types[key->type].check)
+		return apply_text(key, value, target, err);
 	if (types[key->type].parse(value, &number) || !in_range(key, number))
 		return fail_value(key, value, err);
 	if (target)

@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "config_keys.h"
+#include "config_proxy.h"
 
 /* --- handler and listener names ---------------------------------------------------------------- */
 
@@ -114,7 +115,7 @@ static int resolve_forwarder(struct service_config *svc, struct config_error *er
 		config_key_presets(SCOPE_SELECTOR, &fwd->selector);
 	for (size_t i = 0; i < fwd->node_count; i++) {
 		struct node_config *node = &fwd->nodes[i];
-		node->opt = (struct node_options){.send_proxy = -1};
+		node->opt = (struct node_options){.send_proxy = -1, .send_dst_local = -1, .send_crc32c = -1};
 		config_key_presets(SCOPE_NODE, &node->opt);
 		int rc = config_key_apply_all(&node->metadata, SCOPE_NODE, &node->opt, err);
 		if (rc)
@@ -147,7 +148,7 @@ static int resolve_options(struct service_config *svc, enum engine_kind engine, 
 
 	if (rc)
 		return rc;
-	memset(&opt, 0, sizeof(opt)); /* with its padding: a reload compares options as bytes */
+	memset(&opt, 0, sizeof(opt)); /* with its padding: a reload compares options as bytes, lists as text */
 	opt.engine = engine;
 	for (unsigned scope = SCOPE_SERVICE; scope <= SCOPE_LISTENER; scope <<= 1)
 		config_key_presets(scope, &opt);
@@ -172,6 +173,8 @@ static int resolve_service(struct config *cfg, struct service_config *svc, const
 		rc = resolve_options(svc, cfg->process.engine, err);
 	if (!rc)
 		rc = config_check_udp(svc, err);
+	if (!rc)
+		rc = config_finish_proxy(svc, err);
 	return rc ? config_fail_at(err, rc, "%s", svc->origin) : 0;
 }
 

@@ -145,20 +145,99 @@ static int check_is_metadata(struct yaml_reader *r, const struct tree_node *key,
 	return 0;
 }
 
+/* --- metadata: key: value, key: [list], key: {detail: value} ------------------------------------- */
+
+enum { NESTED_NAME_MAX = 64, JOINED_MAX = 4096 };
+
+static bool is_list_type(enum config_type type)
+{
+	return type == KEY_VERSIONS || type == KEY_NETWORKS || type == KEY_TLV_TYPES || type == KEY_TLVS;
+}
+
+/* A list of values is the text that -L has for it. */
+static int read_joined(struct yaml_reader *r, const char *name, const struct tree_node *list, unsigned scope,
+		       struct metadata *out)
+{
+	char joined[JOINED_MAX] = "";
+	size_t at = 0;
+
+	for (const struct tree_node *item = list->first; item; item = item->next) {
+		if (item->kind != TREE_SCALAR)
+			return yaml_fail(r, item, "key \"%s\": expected a list of single values", name);
+		size_t len = strlen(item->text);
+		if (at + len + 2 > sizeof(joined))
+			return yaml_fail(r, item, "key \"%s\": the list is too long", name);
+		at += (size_t)snprintf(joined + at, sizeof(joined) - at, "%s%s", at ? "," : "", item->text);
+	}
+	struct tree_node text = {.kind = TREE_SCALAR, .text = joined, .line = list->line, .column = list->column};
+	return yaml_read_key(r, name, &text, scope, out);
+}
+
+static int read_value(struct yaml_reader *r, const char *name, const struct tree_node *value, unsigned scope,
+		      struct metadata *out)
+{
+	struct config_error ignored;
+	const struct config_key *key;
+
+	if (value->kind == TREE_LIST && !config_key_find(name, scope, &key, &ignored) && is_list_type(key->type))
+		return read_joined(r, name, value, scope, out);
+	return yaml_read_key(r, name, value, scope, out);
+}
+
+/* On a service the details turn the whole on; a handler or node says which version it sends. */
+static int read_detail(struct yaml_reader *r, const struct config_key *whole, const struct tree_node *detail,
+		       unsigned scope, struct metadata *out)
+{
+	char name[NESTED_NAME_MAX];
+
+	if (whole->type == KEY_SEND && !strcasecmp(detail->text, "version"))
+		return yaml_read_key(r, whole->name, detail->next, scope, out);
+	int len = snprintf(name, sizeof(name), "%s.%s", whole->name, detail->text);
+	if (len >= (int)sizeof(name))
+		return yaml_fail(r, detail, "unknown key \"%s.%.60s\"", whole->name, detail->text);
+	return read_value(r, name, detail->next, scope, out);
+}
+
+static int read_nested(struct yaml_reader *r, const struct config_key *whole, const struct tree_node *map,
+		       unsigned scope, struct metadata *out)
+{
+	int rc = 0;
+
+	if (whole->type == KEY_RECEIVE)
+		rc = place(r, map, config_key_add(out, whole, "1", r->err));
+	for (const struct tree_node *detail = map->first; detail && !rc; detail = detail->next->next)
+		rc = read_detail(r, whole, detail, scope, out);
+	return rc;
+}
+
+static int read_entry(struct yaml_reader *r, const struct tree_node *name, unsigned scope, struct metadata *out)
+{
+	const struct tree_node *value = name->next;
+	const struct config_key *key;
+	int rc = check_is_metadata(r, name, scope);
+
+	if (rc)
+		return rc;
+	if (value->kind == TREE_MAPPING && !config_key_find(name->text, scope, &key, r->err) &&
+	    (key->type == KEY_RECEIVE || key->type == KEY_SEND))
+		return read_nested(r, key, value, scope, out);
+	return read_value(r, name->text, value, scope, out);
+}
+
 int yaml_read_metadata(struct yaml_reader *r, const struct tree_node *map, unsigned scope,
 		       struct metadata *out)
 {
 	if (map->kind != TREE_MAPPING)
 		return yaml_fail(r, map, "expected a mapping");
 	for (const struct tree_node *key = map->first; key; key = key->next->next) {
-		int rc = check_is_metadata(r, key, scope);
-		if (!rc)
-			rc = yaml_read_key(r, key->text, key->next, scope, out);
+		int rc = read_entry(r, key, scope, out);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
+
+/* --- typed fields -------------------------------------------------------------------------------- */
 
 /* These are typed fields, not metadata: a bare integer is nanoseconds to GOST. */
 static int read_duration(struct yaml_reader *r, const struct config_key *key, const struct tree_node *value,

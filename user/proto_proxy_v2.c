@@ -203,7 +203,9 @@ static enum proxy_result judge_crc(const struct v2_parse *p)
 	static const uint8_t zeros[CRC_LEN];
 	size_t after = p->crc_at + CRC_LEN;
 
-	if (!p->crc_at)
+	if (!p->crc_at && p->limits->crc == PROXY_CRC_REQUIRE)
+		return reject(p, LENGTH_AT, "there is no CRC32C checksum, which is required here", "2.2.3");
+	if (!p->crc_at || p->limits->crc == PROXY_CRC_IGNORE)
 		return PROXY_ACCEPT;
 	uint32_t crc = proxy_crc32c(0, p->buf, p->crc_at);
 	crc = proxy_crc32c(crc, zeros, CRC_LEN);

@@ -17,6 +17,44 @@
 #include "registry.h"
 #include "selector.h"
 
+/* The lists have been checked: what can fail here is memory. */
+static int fill_send(struct proxy_send *send, const struct node_options *node, const struct service_options *opt)
+{
+	const char *pass = node->send_pass ? node->send_pass : opt->send_pass;
+	const char *add = node->send_add ? node->send_add : opt->send_add;
+	char why[64];
+	int rc = 0;
+
+	send->version = node->send_proxy >= 0 ? node->send_proxy : opt->send_proxy;
+	send->dst_local = (node->send_dst_local >= 0 ? node->send_dst_local : opt->send_dst_local) != 0;
+	if (send->version != 2)
+		return 0;
+	send->crc32c = (node->send_crc32c >= 0 ? node->send_crc32c : opt->send_crc32c) != 0;
+	if (pass)
+		rc = proxy_send_parse_pass(send, pass, why, sizeof(why));
+	if (!rc && add)
+		rc = proxy_send_parse_add(send, add, why, sizeof(why));
+	return rc;
+}
+
+static int fill_receive(struct service *svc)
+{
+	const struct service_options *opt = &svc->cfg->opt;
+	char why[64];
+
+	svc->recv_limits = (struct proxy_limits){
+		.max_size = opt->recv_proxy_max,
+		.allow_v1 = opt->recv_versions >> 1 & 1,
+		.allow_v2 = opt->recv_versions >> 2 & 1,
+		.reject_unspec = opt->recv_reject_unspec,
+		.v4_in_tcp6 = opt->recv_v4_in_tcp6,
+		.crc = opt->recv_crc,
+	};
+	svc->recv_rules = (struct proxy_rules){.policy = opt->recv_policy, .untrusted = opt->recv_untrusted};
+	svc->keep_tlvs = opt->recv_log_tlv;
+	return opt->recv_from ? acl_parse(&svc->recv_from, opt->recv_from, why, sizeof(why)) : 0;
+}
+
 static int parse_node(struct service_node *node, const struct service_config *cfg, size_t i,
 		      struct config_error *err)
 {
@@ -31,9 +69,10 @@ static int parse_node(struct service_node *node, const struct service_config *cf
 	node->name = from->name;
 	node->text = from->addr;
 	node->port = (uint16_t)port;
-	node->send_proxy = from->opt.send_proxy >= 0 ? from->opt.send_proxy : cfg->opt.send_proxy;
 	node->host = strdup(host);
-	return node->host ? 0 : -ENOMEM;
+	if (!node->host)
+		return -ENOMEM;
+	return fill_send(&node->send, &from->opt, &cfg->opt);
 }
 
 static void fill_socket_options(struct listener_options *out, const struct service_options *opt)
@@ -68,21 +107,29 @@ int service_init(struct service *svc, const struct service_config *cfg, struct c
 	svc->engine = registry_engine(cfg->opt.engine);
 	fill_socket_options(&svc->socket_opt, &cfg->opt);
 	int rc = find_address(svc, err);
+	if (!rc)
+		rc = fill_receive(svc);
 	if (rc)
 		return rc;
 	svc->nodes = calloc(cfg->forwarder.node_count, sizeof(*svc->nodes));
 	if (!svc->nodes)
 		return -ENOMEM;
 	svc->node_count = cfg->forwarder.node_count;
-	for (size_t i = 0; i < svc->node_count && !rc; i++)
+	for (size_t i = 0; i < svc->node_count && !rc; i++) {
 		rc = parse_node(&svc->nodes[i], cfg, i, err);
+		svc->keep_tlvs |= proxy_send_passes_any(&svc->nodes[i].send);
+		svc->unique_id |= svc->nodes[i].send.unique_id;
+	}
 	return rc ? rc : selector_new(&svc->selector, &cfg->forwarder);
 }
 
 void service_fini(struct service *svc)
 {
-	for (size_t i = 0; i < svc->node_count; i++)
+	for (size_t i = 0; i < svc->node_count; i++) {
 		free(svc->nodes[i].host);
+		proxy_send_free(&svc->nodes[i].send);
+	}
+	acl_free(&svc->recv_from);
 	free(svc->nodes);
 	svc->nodes = NULL;
 	svc->node_count = 0;

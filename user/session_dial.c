@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 #include "dial.h"
-#include "proto_proxy.h"
+#include "proxy_send.h"
 #include "session_states.h"
 
 enum { FIRST_PAYLOAD_MAX = 16 * 1024 };
@@ -83,13 +83,24 @@ static void dial_failed(struct session *s, int status, const struct addr *at)
 
 /* --- success ----------------------------------------------------------------------------------------------- */
 
-static int hold_header(struct session *s, int version)
+/* Built in the worker's read buffer, which holds nothing between two events. */
+static int hold_header(struct session *s, const struct proxy_send *plan)
 {
-	uint8_t header[PROXY_V1_MAX > PROXY_V2_FIXED + 36 ? PROXY_V1_MAX : PROXY_V2_FIXED + 36];
-	ssize_t n = version == 1 ? proxy_build_v1(header, sizeof(header), &s->client, &s->client_dst)
-				 : proxy_build_v2(header, sizeof(header), &s->client, &s->client_dst);
+	struct flow_env *env = &s->host->env;
+	char client[ADDR_TEXT_MAX];
+	struct proxy_send_facts facts = {
+		.src = s->client,
+		.dst = plan->dst_local ? s->local : s->client_dst,
+		.tlvs = s->tlvs,
+		.tlvs_len = s->tlvs_len,
+		.unique_id = s->unique_id,
+		.client = addr_format(&s->client, client),
+		.service = s->svc->cfg->name,
+		.sid = s->sid,
+	};
+	ssize_t n = proxy_send_build(plan, &facts, env->buf, env->buf_size);
 
-	return n < 0 ? (int)n : flow_hold(&s->pair.flow[SIDE_CLIENT], header, (size_t)n);
+	return n < 0 ? (int)n : flow_hold(&s->pair.flow[SIDE_CLIENT], env->buf, (size_t)n);
 }
 
 /* What the client has sent so far goes into the same segment as our header. */
@@ -107,18 +118,28 @@ static int hold_first_payload(struct session *s)
 
 static int hold_opening(struct session *s)
 {
-	int version = s->svc->nodes[s->node].send_proxy, err = 0;
+	const struct proxy_send *plan = &s->svc->nodes[s->node].send;
+	int err = plan->version ? hold_header(s, plan) : 0;
 
-	if (version)
-		err = hold_header(s, version);
 	if (!err && s->preface_len)
 		err = flow_hold(&s->pair.flow[SIDE_CLIENT], s->preface, s->preface_len);
 	free(s->preface);
 	s->preface = NULL;
 	s->preface_cap = 0;
-	if (!err && version && !s->preface_len)
+	if (!err && plan->version && !s->preface_len)
 		err = hold_first_payload(s);
 	return err;
+}
+
+/* A header that cannot say everything it was told to is not sent shorter. */
+static void opening_failed(struct session *s, int err)
+{
+	if (err == -ENOMEM) {
+		session_fail(s, LOG_ERROR, "no-memory", "no memory for the first bytes");
+		return;
+	}
+	atomic_fetch_add(&s->svc->unsent_headers, 1);
+	session_fail(s, LOG_ERROR, "proxy-header-overflow", "PROXY header: the TLVs to send do not fit into it");
 }
 
 static void on_idle_timer(struct loop_timer *timer)
@@ -138,8 +159,9 @@ static void forward(struct session *s)
 	struct loop *loop = s->host->env.loop;
 	uint64_t idle = s->svc->cfg->opt.idle_timeout_ns;
 
-	if (hold_opening(s) < 0) {
-		session_fail(s, LOG_ERROR, "no-memory", "no memory for the first bytes");
+	int err = hold_opening(s);
+	if (err) {
+		opening_failed(s, err);
 		return;
 	}
 	session_set_state(s, SESSION_FORWARDING);

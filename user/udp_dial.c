@@ -72,7 +72,7 @@ static void connect_failed(struct udp_session *s, int err)
 static int connect_to(struct udp_session *s, const struct addr *to)
 {
 	struct udp_service *u = s->service;
-	bool whole = u->svc->nodes[s->node].send_proxy != 0;
+	bool whole = u->svc->nodes[s->node].send.version != 0;
 
 	s->upstream = *to;
 	int fd = udp_socket_connect(to, whole, &s->upstream_src);

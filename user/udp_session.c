@@ -261,7 +261,7 @@ static void on_upstream(struct loop_io *io, uint32_t events)
 
 static int build_header(struct udp_session *s)
 {
-	if (!s->service->svc->nodes[s->node].send_proxy)
+	if (!s->service->svc->nodes[s->node].send.version)
 		return 0;
 	ssize_t n = proxy_build_v2_tlvs(s->header, sizeof(s->header), &s->client, &s->client_dst, PROXY_PROTO_DGRAM, NULL, 0,
 					false);

@@ -6,3 +6,5 @@ fuzz_fuzz_config_yaml := $(fuzz_fuzz_config_url)
 fuzz_fuzz_config_yaml_libs := -lyaml -ljansson
 fuzz_fuzz_proxy_tlv := $(fuzz_fuzz_proxy_build) proxy_json proxy_tlv hex
 fuzz_fuzz_proxy_tlv_libs := -ljansson
+fuzz_fuzz_acl := acl addr
+fuzz_fuzz_proxy_send := proxy_send proxy_tlv proto_proxy_build $(proxy_modules)

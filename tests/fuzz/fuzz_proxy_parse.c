@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.allow_v2 = !(*data & 2),
 		.reject_unspec = *data & 4,
 		.v4_in_tcp6 = *data & 8,
+		.crc = (*data >> 6) % 3,
 	};
 	const uint8_t *buf = data + 1;
 	size_t len = size - 1, step = len / 256 + 1;

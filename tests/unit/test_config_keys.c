@@ -96,40 +96,33 @@ static void test_find_errors(void)
 }
 
 /* value -> number per key, or refused (number -1). */
+struct value_row {
+	const char *name;
+	unsigned scope;
+	const char *value;
+	int64_t number;
+};
+
+static void check_values(const struct value_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct config_key *key = NULL;
+		struct config_error err = {""};
+		unsigned char target[sizeof(struct service_options)];
+		memset(target, 0xa5, sizeof(target));
+		CU_ASSERT_EQUAL_FATAL(config_key_find(rows[i].name, rows[i].scope, &key, &err), 0);
+		int rc = config_key_apply(key, rows[i].value, target, &err);
+		CU_ASSERT_EQUAL(rc, rows[i].number < 0 ? -EINVAL : 0);
+		uint64_t got = 0;
+		memcpy(&got, target + key->offset, key->width);
+		CU_ASSERT(!rc || (strstr(err.text, rows[i].name) && strstr(err.text, rows[i].value)));
+		CU_ASSERT(rc || !key->width || got == (uint64_t)rows[i].number);
+	}
+}
+
 static void test_values(void)
 {
-	static const struct {
-		const char *name;
-		unsigned scope;
-		const char *value;
-		int64_t number;
-	} rows[] = {
-		{"proxyProtocol", SCOPE_SERVICE, "", 1},
-		{"proxyProtocol", SCOPE_SERVICE, "true", 1},
-		{"proxyProtocol", SCOPE_SERVICE, "1", 1},
-		{"proxyProtocol", SCOPE_SERVICE, "2", 1},
-		{"proxyProtocol", SCOPE_SERVICE, "0", 0},
-		{"proxyProtocol", SCOPE_SERVICE, "false", 0},
-		{"proxyProtocol", SCOPE_SERVICE, "-1", -1},
-		{"proxyProtocol", SCOPE_SERVICE, "3", -1},
-		{"proxyProtocol", SCOPE_SERVICE, "yes", -1},
-		{"proxyProtocol", SCOPE_SERVICE, " 1", -1},
-		{"proxyProtocol", SCOPE_HANDLER, "0", 0},
-		{"proxyProtocol", SCOPE_HANDLER, "1", 1},
-		{"proxyProtocol", SCOPE_HANDLER, "2", 2},
-		{"proxyProtocol", SCOPE_HANDLER, "true", 1},
-		{"proxyProtocol", SCOPE_HANDLER, "", -1},
-		{"proxyProtocol", SCOPE_HANDLER, "3", -1},
-		{"proxyProtocol", SCOPE_HANDLER, "-1", -1},
-		{"proxyProtocol", SCOPE_NODE, "-1", -1},
-		{"proxyProtocol.maxSize", SCOPE_SERVICE, "15", -1},
-		{"proxyProtocol.maxSize", SCOPE_SERVICE, "16", 16},
-		{"proxyProtocol.maxSize", SCOPE_SERVICE, "65551", 65551},
-		{"proxyProtocol.maxSize", SCOPE_SERVICE, "65552", -1},
-		{"proxyProtocol.maxSize", SCOPE_SERVICE, "4K", 4096},
-		{"proxyProtocol.timeout", SCOPE_SERVICE, "0", -1},
-		{"proxyProtocol.timeout", SCOPE_SERVICE, "1ms", 1000000},
-		{"proxyProtocol.timeout", SCOPE_SERVICE, "999us", -1},
+	static const struct value_row rows[] = {
 		{"dialTimeout", SCOPE_SERVICE, "15", 15000000000},
 		{"dialTimeout", SCOPE_SERVICE, "2h", -1},
 		{"idleTimeout", SCOPE_HANDLER, "0", 0},
@@ -159,18 +152,94 @@ static void test_values(void)
 		{"drainTimeout", SCOPE_PROCESS, "0", 0},
 	};
 
+	check_values(rows, COUNT(rows));
+}
+
+static void test_proxy_values(void)
+{
+	static const struct value_row rows[] = {
+		{"proxyProtocol", SCOPE_SERVICE, "", 1},
+		{"proxyProtocol", SCOPE_SERVICE, "true", 1},
+		{"proxyProtocol", SCOPE_SERVICE, "1", 1},
+		{"proxyProtocol", SCOPE_SERVICE, "2", 1},
+		{"proxyProtocol", SCOPE_SERVICE, "0", 0},
+		{"proxyProtocol", SCOPE_SERVICE, "false", 0},
+		{"proxyProtocol", SCOPE_SERVICE, "-1", -1},
+		{"proxyProtocol", SCOPE_SERVICE, "3", -1},
+		{"proxyProtocol", SCOPE_SERVICE, "yes", -1},
+		{"proxyProtocol", SCOPE_SERVICE, " 1", -1},
+		{"proxyProtocol", SCOPE_HANDLER, "0", 0},
+		{"proxyProtocol", SCOPE_HANDLER, "1", 1},
+		{"proxyProtocol", SCOPE_HANDLER, "2", 2},
+		{"proxyProtocol", SCOPE_HANDLER, "true", 1},
+		{"proxyProtocol", SCOPE_HANDLER, "", -1},
+		{"proxyProtocol", SCOPE_HANDLER, "3", -1},
+		{"proxyProtocol", SCOPE_HANDLER, "-1", -1},
+		{"proxyProtocol", SCOPE_NODE, "-1", -1},
+		{"proxyProtocol.policy", SCOPE_SERVICE, "use", 0},
+		{"proxyProtocol.policy", SCOPE_SERVICE, "REQUIRE", 1},
+		{"proxyProtocol.policy", SCOPE_SERVICE, "reject", 2},
+		{"proxyProtocol.policy", SCOPE_SERVICE, "ignore", 3},
+		{"proxyProtocol.policy", SCOPE_SERVICE, "skip", 4},
+		{"proxyProtocol.policy", SCOPE_SERVICE, "", -1},
+		{"proxyProtocol.policy", SCOPE_SERVICE, "uses", -1},
+		{"proxyProtocol.untrusted", SCOPE_SERVICE, "reject", 2},
+		{"proxyProtocol.untrusted", SCOPE_SERVICE, "use", -1},
+		{"proxyProtocol.versions", SCOPE_SERVICE, "1", 2},
+		{"proxyProtocol.versions", SCOPE_SERVICE, "2", 4},
+		{"proxyProtocol.versions", SCOPE_SERVICE, "1,2", 6},
+		{"proxyProtocol.versions", SCOPE_SERVICE, "", -1},
+		{"proxyProtocol.versions", SCOPE_SERVICE, "1,3", -1},
+		{"proxyProtocol.crc32c", SCOPE_SERVICE, "ignore", 2},
+		{"proxyProtocol.crc32c", SCOPE_SERVICE, "on", -1},
+		{"proxyProtocol.wait", SCOPE_SERVICE, "300ms", 300000000},
+		{"proxyProtocol.wait", SCOPE_SERVICE, "0", -1},
+		{"proxyProtocol.unspec", SCOPE_SERVICE, "reject", 1},
+		{"proxyProtocol.logTLV", SCOPE_SERVICE, "true", 1},
+		{"proxyProtocol.v4InTCP6", SCOPE_SERVICE, "yes", -1},
+		{"proxyProtocol.dst", SCOPE_HANDLER, "local", 1},
+		{"proxyProtocol.dst", SCOPE_NODE, "received", 0},
+		{"proxyProtocol.dst", SCOPE_NODE, "theirs", -1},
+		{"proxyProtocol.maxSize", SCOPE_SERVICE, "15", -1},
+		{"proxyProtocol.maxSize", SCOPE_SERVICE, "16", 16},
+		{"proxyProtocol.maxSize", SCOPE_SERVICE, "65551", 65551},
+		{"proxyProtocol.maxSize", SCOPE_SERVICE, "65552", -1},
+		{"proxyProtocol.maxSize", SCOPE_SERVICE, "4K", 4096},
+		{"proxyProtocol.timeout", SCOPE_SERVICE, "0", -1},
+		{"proxyProtocol.timeout", SCOPE_SERVICE, "1ms", 1000000},
+		{"proxyProtocol.timeout", SCOPE_SERVICE, "999us", -1},
+	};
+
+	check_values(rows, COUNT(rows));
+}
+
+/* Lists are checked piece by piece, and stay text. */
+static void test_lists(void)
+{
+	static const struct {
+		const char *name;
+		unsigned scope;
+		const char *value, *sentence;
+	} rows[] = {
+		{"proxyProtocol.from", SCOPE_SERVICE, "10.0.0.0/8, ::1", NULL},
+		{"proxyProtocol.from", SCOPE_SERVICE, "10.0.0.0/8,lb", "key \"proxyProtocol.from\": \"lb\" is not"},
+		{"proxyProtocol.pass", SCOPE_HANDLER, "all", NULL},
+		{"proxyProtocol.pass", SCOPE_NODE, "CRC32C", "key \"proxyProtocol.pass\": \"CRC32C\" is never"},
+		{"proxyProtocol.add", SCOPE_NODE, "ALPN=h2", NULL},
+		{"proxyProtocol.add", SCOPE_HANDLER, "ALPN", "key \"proxyProtocol.add\": \"ALPN\" is not TYPE=VALUE"},
+	};
+
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		const struct config_key *key = NULL;
 		struct config_error err = {""};
-		unsigned char target[256];
-		memset(target, 0xa5, sizeof(target));
+		unsigned char target[sizeof(struct service_options)] = {0};
+		const char *stored = NULL;
 		CU_ASSERT_EQUAL_FATAL(config_key_find(rows[i].name, rows[i].scope, &key, &err), 0);
 		int rc = config_key_apply(key, rows[i].value, target, &err);
-		CU_ASSERT_EQUAL(rc, rows[i].number < 0 ? -EINVAL : 0);
-		uint64_t got = 0;
-		memcpy(&got, target + key->offset, key->width);
-		CU_ASSERT(!rc || (strstr(err.text, rows[i].name) && strstr(err.text, rows[i].value)));
-		CU_ASSERT(rc || !key->width || got == (uint64_t)rows[i].number);
+		memcpy(&stored, target + key->offset, sizeof(stored));
+		CU_ASSERT_EQUAL(rc, rows[i].sentence ? -EINVAL : 0);
+		CU_ASSERT_PTR_EQUAL(stored, rc ? NULL : rows[i].value);
+		CU_ASSERT(!rc || strstr(err.text, rows[i].sentence) != NULL);
 	}
 }
 
@@ -238,7 +307,8 @@ static void test_print(void)
 static const struct unit_case cases[] = {
 	{"rows are sound", test_rows}, {"one row per name and scope", test_unambiguous},
 	{"find", test_find},	       {"find: errors", test_find_errors},
-	{"values", test_values},       {"defaults", test_presets},
+	{"values", test_values},       {"values of proxyProtocol.*", test_proxy_values},
+	{"lists", test_lists},	       {"defaults", test_presets},
 	{"add to metadata", test_add}, {"listing", test_print},
 };
 

@@ -47,6 +47,19 @@ static void test_errors(void)
 		{{"tcp://0.0.0.0:1/:2", "tcp://:5/:3", "tcp://[::]:01/:3"}, "is used twice"},
 		{{"tcp://Localhost:1/:2", "tcp://localhost:1/:3"}, "is used twice"},
 		{{"tcp://:1-9/:2", "tcp://:9/:3"}, "listen address \":9\" is used twice"},
+		{{"tcp://:1/:2?proxyProtocol.policy=require"},
+		 "key \"proxyProtocol.policy\" has no effect without proxyProtocol=1"},
+		{{"tcp://:1/:2?proxyProtocol.timeout=1s"}, "has no effect without proxyProtocol=1"},
+		{{"tcp://:1/:2?proxyProtocol=1&proxyProtocol.untrusted=skip"},
+		 "has no effect without proxyProtocol.from"},
+		{{"tcp://:1/:2?proxyProtocol=1&proxyProtocol.timeout=1s&proxyProtocol.wait=2s"},
+		 "proxyProtocol.wait is longer than proxyProtocol.timeout"},
+		{{"tcp://:1/:2?handler.proxyProtocol.dst=local"},
+		 "key \"proxyProtocol.dst\" has no effect without handler.proxyProtocol"},
+		{{"tcp://:1/:2?handler.proxyProtocol=1&proxyProtocol.pass=all"},
+		 "key \"proxyProtocol.pass\" needs version 2"},
+		{{"tcp://:1/:2?handler.proxyProtocol=1&proxyProtocol.add=ALPN=h2"}, "needs version 2"},
+		{{"tcp://:1/:2?handler.proxyProtocol=1&proxyProtocol.sendCrc32c=1"}, "needs version 2"},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -161,6 +174,35 @@ static void test_options(void)
 	config_free(&cfg);
 }
 
+static void test_proxy_options(void)
+{
+	static const char *const specs[3] = {
+		"tcp://:1/:2?proxyProtocol=1&proxyProtocol.policy=require&proxyProtocol.from=10.0.0.0/8,%20::1&"
+		"proxyProtocol.untrusted=ignore&proxyProtocol.versions=2&proxyProtocol.crc32c=require&"
+		"proxyProtocol.timeout=3s&proxyProtocol.logTLV=1&proxyProtocol.unspec=reject&"
+		"handler.proxyProtocol=2&proxyProtocol.pass=all&proxyProtocol.add=UNIQUE_ID={unique-id}&"
+		"proxyProtocol.dst=local&proxyProtocol.sendCrc32c=true",
+		"tcp://:3/:4?proxyProtocol=0&proxyProtocol.policy=require", /* turned off for now */
+	};
+	struct config cfg;
+	struct config_error err;
+
+	CU_ASSERT_EQUAL_FATAL(resolve(&cfg, specs, &err), 0);
+	const struct service_options *opt = &cfg.services[0].opt;
+	CU_ASSERT(opt->recv_policy == PROXY_POLICY_REQUIRE && opt->recv_untrusted == PROXY_POLICY_IGNORE);
+	CU_ASSERT_STRING_EQUAL(opt->recv_from, "10.0.0.0/8, ::1");
+	CU_ASSERT(opt->recv_versions == 4 && opt->recv_crc == PROXY_CRC_REQUIRE);
+	CU_ASSERT(opt->recv_wait_ns == 3 * S && opt->recv_log_tlv && opt->recv_reject_unspec);
+	CU_ASSERT(opt->send_proxy == 2 && opt->send_dst_local == 1 && opt->send_crc32c == 1);
+	CU_ASSERT_STRING_EQUAL(opt->send_pass, "all");
+	CU_ASSERT_STRING_EQUAL(opt->send_add, "UNIQUE_ID={unique-id}");
+	const struct node_options *node = &cfg.services[0].forwarder.nodes[0].opt;
+	CU_ASSERT(node->send_dst_local == -1 && node->send_crc32c == -1 && !node->send_pass && !node->send_add);
+	opt = &cfg.services[1].opt;
+	CU_ASSERT(!opt->recv_proxy && opt->recv_wait_ns == 10 * S && !opt->recv_from);
+	config_free(&cfg);
+}
+
 static void test_settings(void)
 {
 	struct config cfg;
@@ -186,7 +228,8 @@ static void test_settings(void)
 static const struct unit_case cases[] = {
 	{"errors", test_errors},   {"alike but not the same", test_not_the_same},
 	{"names", test_names},	   {"defaults", test_defaults},
-	{"options", test_options}, {"single settings", test_settings},
+	{"options", test_options}, {"PROXY options", test_proxy_options},
+	{"single settings", test_settings},
 };
 
 UNIT_MAIN("config_resolve", cases)

@@ -74,7 +74,7 @@ static void test_rows(void)
 static void test_values(void)
 {
 	static const char *const specs[] = {
-		"udp://:1/:2", "udp://:3/:4?ttl=2m&udp.sessions=7&readBufferSize=1K&proxyProtocol.udp=first&idleTimeout=9s", NULL};
+		"udp://:1/:2", "udp://:3/:4?ttl=2m&udp.sessions=7&readBufferSize=1K&handler.proxyProtocol=2&proxyProtocol.udp=first&idleTimeout=9s", NULL};
 	struct config_error err;
 	struct config cfg;
 

@@ -194,6 +194,70 @@ static void test_empty(void)
 	}
 }
 
+static void check_entries(const struct metadata *md, const char *const want[][2], size_t count)
+{
+	CU_ASSERT_EQUAL_FATAL(md->count, count);
+	for (size_t i = 0; i < count; i++) {
+		CU_ASSERT_STRING_EQUAL(md->entries[i].key, want[i][0]);
+		CU_ASSERT_STRING_EQUAL(md->entries[i].value, want[i][1]);
+	}
+}
+
+/* Details below their key, lists as lists: the same entries as from -L. */
+static void test_nested(void)
+{
+	static const char text[] =
+		SVC "  metadata: {proxyProtocol: {Policy: require, from: [10.0.0.0/8, '::1'], versions: [1, 2]}}\n"
+		    "  handler: {type: tcp, metadata: {proxyProtocol: {version: 2, add: ['ALPN=h2', '0xE4=a']}}}\n"
+		    "  forwarder: {nodes: [{addr: 'h:1', metadata: {proxyProtocol: {dst: local}, proxyProtocol.pass: [ALPN]}}]}";
+	static const char *const service[][2] = {{"proxyProtocol", "1"},
+						 {"proxyProtocol.policy", "require"},
+						 {"proxyProtocol.from", "10.0.0.0/8,::1"},
+						 {"proxyProtocol.versions", "1,2"}};
+	static const char *const handler[][2] = {{"proxyProtocol", "2"}, {"proxyProtocol.add", "ALPN=h2,0xE4=a"}};
+	static const char *const node[][2] = {{"proxyProtocol.dst", "local"}, {"proxyProtocol.pass", "ALPN"}};
+	struct config cfg;
+	struct config_error err = {""};
+
+	CU_ASSERT_EQUAL_FATAL(add(&cfg, text, &err), 0);
+	check_entries(&cfg.services[0].metadata, service, COUNT(service));
+	check_entries(&cfg.services[0].handler_metadata, handler, COUNT(handler));
+	check_entries(&cfg.services[0].forwarder.nodes[0].metadata, node, COUNT(node));
+	config_free(&cfg);
+}
+
+static void test_nested_errors(void)
+{
+	static const struct {
+		const char *metadata, *want;
+	} rows[] = {
+		{"{proxyProtocol: {polcy: use}}", "unknown key \"proxyProtocol.polcy\", did you mean \"proxyProtocol.policy\"?"},
+		{"{proxyProtocol: {policy: use}, proxyProtocol: 1}", "given twice"},
+		{"{proxyProtocol: {policy: use}, proxyProtocol.policy: use}", "key \"proxyProtocol.policy\" is given twice"},
+		{"{proxyProtocol: {version: 2}}", "unknown key \"proxyProtocol.version\""},
+		{"{proxyProtocol: {from: []}}", "key \"proxyProtocol.from\": \"\" is not"},
+		{"{proxyProtocol: {from: [a, [b]]}}", "expected a list of single values"},
+		{"{proxyProtocol: {from: {a: b}}}", "expected a single value"},
+		{"{proxyProtocol: {policy: [use]}}", "expected a single value"},
+		{"{proxyProtocol: {policy: {a: b}}}", "expected a single value"},
+		{"{engine: {a: b}}", "expected a single value"},
+		{"{proxyProtocol: {aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: 1}}", "unknown key"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config cfg;
+		struct config_error err = {""};
+		char text[256];
+		snprintf(text, sizeof(text), SVC "  metadata: %s", rows[i].metadata);
+		CU_ASSERT_EQUAL(add(&cfg, text, &err), -EINVAL);
+		if (!strstr(err.text, rows[i].want)) {
+			printf("    got:  %s\n    want: %s\n", err.text, rows[i].want);
+			CU_FAIL("another sentence was expected");
+		}
+		config_free(&cfg);
+	}
+}
+
 static void test_selector_zero(void)
 {
 	static const char *const rows[] = {"{}", "{strategy: round, maxFails: 0, failTimeout: 0}",
@@ -289,7 +353,8 @@ static const struct unit_case cases[] = {
 	{"a whole file", test_whole},	 {"errors", test_errors},
 	{"nothing in it", test_empty},	 {"selector: zeros", test_selector_zero},
 	{"two sources", test_merge},	 {"limits", test_limits},
-	{"truncation", test_truncation},
+	{"truncation", test_truncation}, {"details below their key", test_nested},
+	{"details: errors", test_nested_errors},
 };
 
 UNIT_MAIN("config_yaml", cases)

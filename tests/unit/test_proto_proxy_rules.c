@@ -246,6 +246,32 @@ static void test_every_port(void)
 	}
 }
 
+/* --- checksum modes --- */
+
+static void test_crc_modes(void)
+{
+	static const struct {
+		struct bytes input;
+		enum proxy_result verify, require, ignore;
+	} rows[] = {
+		{BYTES(SIG "\x21\x00\x00\x00"), PROXY_ACCEPT, PROXY_REJECT, PROXY_ACCEPT},
+		{BYTES(SIG "\x20\x00\x00\x00"), PROXY_ACCEPT, PROXY_ACCEPT, PROXY_ACCEPT}, /* LOCAL */
+		{BYTES(SIG "\x21\x00\x00\x07\x03\x00\x04" "abcd"), PROXY_REJECT, PROXY_REJECT, PROXY_ACCEPT},
+		{BYTES(SIG "\x21\x00\x00\x06\x03\x00\x03" "abc"), PROXY_REJECT, PROXY_REJECT, PROXY_REJECT},
+		{BYTES("PROXY UNKNOWN\r\n"), PROXY_ACCEPT, PROXY_ACCEPT, PROXY_ACCEPT},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct proxy_limits limits = any_size;
+		limits.crc = PROXY_CRC_VERIFY;
+		CU_ASSERT_EQUAL(parse_bytes(rows[i].input, rows[i].input.len, &limits, NULL, NULL), rows[i].verify);
+		limits.crc = PROXY_CRC_REQUIRE;
+		CU_ASSERT_EQUAL(parse_bytes(rows[i].input, rows[i].input.len, &limits, NULL, NULL), rows[i].require);
+		limits.crc = PROXY_CRC_IGNORE;
+		CU_ASSERT_EQUAL(parse_bytes(rows[i].input, rows[i].input.len, &limits, NULL, NULL), rows[i].ignore);
+	}
+}
+
 static const struct unit_case cases[] = {
 	{"faults", test_faults},
 	{"long_lines", test_long_lines},
@@ -256,6 +282,7 @@ static const struct unit_case cases[] = {
 	{"versions", test_versions},
 	{"v4_in_tcp6", test_v4_in_tcp6},
 	{"every_port", test_every_port},
+	{"crc_modes", test_crc_modes},
 };
 
 UNIT_MAIN("proto_proxy_rules", cases)
