@@ -3,6 +3,7 @@
 
 Owns: nothing; sockets belong to the running case (lib.track). Never: imports code of gostbpf.
 """
+import errno
 import ipaddress
 import socket
 import struct
@@ -17,8 +18,19 @@ TTL = "ttl=1s"  # cases end when their sessions are gone
 def udp_socket(host="127.0.0.1", port=0, timeout=5):
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-    sock.bind((host, port))
+    lib.until(lambda: bind(sock, host, port), f"UDP port {port} is free", 5)
     return lib.track(sock, timeout)
+
+
+def bind(sock, host, port):
+    """False: the reader of an earlier case has not let go of the port yet."""
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 def bound(port):
