@@ -32,7 +32,7 @@ struct app {
 	atomic_uint sessions;
 	unsigned sessions_max;
 	size_t udp_sessions_max; /* of one udp service on one worker, so that all of them are at most half of it */
-	bool draining;
+	atomic_bool draining;
 };
 
 /* Runs until a signal ended it. The exit status. */

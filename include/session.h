@@ -82,6 +82,8 @@ struct session {
 
 /* Takes fd. local is the service's address, or unset when it must be asked for (wildcard listener). */
 void session_start(struct session_host *host, struct service *svc, int fd, const struct addr *peer);
+/* One connection less of those counted for a worker; the last one of a draining worker ends it. */
+void session_forget(struct session_host *host);
 /* Resets the session with a reason, whatever its state. */
 void session_cut(struct session *s, enum pair_end end);
 

@@ -26,6 +26,7 @@ struct worker {
 	struct worker_listener *listeners; /* one per service */
 	struct loop_task drain_task, cut_task, done_task;
 	struct loop_timer drain_timer;
+	bool cut; /* what still arrives is closed */
 	uint64_t storm_start_ns; /* connections accepted lately */
 	unsigned storm_accepts;
 };

@@ -203,12 +203,14 @@ static int open_all(struct app *app)
 
 static void on_stop_signal(struct app *app)
 {
-	log_msg(app->log, LOG_INFO, "service", app->draining ? "second signal: cutting %u sessions"
-							   : "shutting down: draining %u sessions",
+	/* Set first: from here on no worker gives a connection to another, which may have ended. */
+	bool second = atomic_exchange(&app->draining, true);
+
+	log_msg(app->log, LOG_INFO, "service", second ? "second signal: cutting %u sessions"
+						      : "shutting down: draining %u sessions",
 		atomic_load(&app->sessions));
 	for (unsigned i = 0; i < app->worker_count; i++)
-		(app->draining ? worker_cut : worker_drain)(&app->workers[i]);
-	app->draining = true;
+		(second ? worker_cut : worker_drain)(&app->workers[i]);
 }
 
 static void on_signal(struct loop_io *io, uint32_t events)

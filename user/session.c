@@ -49,6 +49,16 @@ void session_set_state(struct session *s, enum session_state to)
 
 /* --- end ------------------------------------------------------------------------------------------ */
 
+void session_forget(struct session_host *host)
+{
+	unsigned left = atomic_fetch_sub(&host->count, 1) - 1;
+
+	atomic_fetch_sub(host->total, 1);
+	/* The count, not the list: a connection on its way from another worker counts already. */
+	if (host->draining && !left)
+		host->idle(host);
+}
+
 static void session_free(struct session *s)
 {
 	struct session_host *host = s->host;
@@ -60,10 +70,7 @@ static void session_free(struct session *s)
 	free(s->tlvs);
 	free(s->texts);
 	free(s);
-	atomic_fetch_sub(&host->count, 1);
-	atomic_fetch_sub(host->total, 1);
-	if (host->draining && !host->sessions)
-		host->idle(host);
+	session_forget(host);
 }
 
 static void on_free(struct loop_task *task)
@@ -201,8 +208,7 @@ void session_start(struct session_host *host, struct service *svc, int fd, const
 
 	if (!s) {
 		close(fd);
-		atomic_fetch_sub(&host->count, 1);
-		atomic_fetch_sub(host->total, 1);
+		session_forget(host);
 		return;
 	}
 	s->host = host;

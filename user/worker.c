@@ -42,7 +42,12 @@ static void on_handoff(struct loop_task *task)
 {
 	struct handoff *h = (struct handoff *)task;
 
-	session_start(&h->to->host, h->svc, h->fd, &h->peer);
+	if (h->to->cut) {
+		close(h->fd);
+		session_forget(&h->to->host);
+	} else {
+		session_start(&h->to->host, h->svc, h->fd, &h->peer);
+	}
 	free(h);
 }
 
@@ -85,7 +90,7 @@ static void on_accepted(void *ctx, int fd, const struct addr *peer)
 	struct worker *to = least_busy(wl->worker);
 	struct handoff *h = NULL;
 
-	if (to != wl->worker)
+	if (to != wl->worker && !atomic_load(&wl->worker->app->draining))
 		h = calloc(1, sizeof(*h));
 	if (!h)
 		to = wl->worker;
@@ -155,13 +160,13 @@ static void on_idle(struct session_host *host)
 
 static void cut_all(struct worker *w)
 {
-	w->host.draining = true;
+	w->host.draining = w->cut = true;
 	close_listeners(w);
 	for (struct session *s = w->host.sessions, *next; s; s = next) {
 		next = s->next;
 		session_cut(s, PAIR_DRAIN);
 	}
-	if (!w->host.sessions)
+	if (!atomic_load(&w->host.count))
 		loop_stop(w->loop);
 }
 
@@ -176,7 +181,7 @@ static void on_drain(struct loop_task *task)
 
 	w->host.draining = true;
 	close_listeners(w);
-	if (!w->host.sessions)
+	if (!atomic_load(&w->host.count))
 		loop_stop(w->loop);
 	else
 		loop_timer_set(w->loop, &w->drain_timer, w->app->cfg->process.drain_timeout_ns, on_drain_over);
