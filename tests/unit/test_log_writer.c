@@ -171,7 +171,8 @@ static void test_blocked_fifo(void)
 	pthread_join(r.thread, NULL);
 	CU_ASSERT_EQUAL(r.tally.records + r.tally.lost, TOTAL + 1);
 	CU_ASSERT_EQUAL(r.tally.lost, (long)dropped);
-	CU_ASSERT_EQUAL(r.tally.notices, 1);
+	/* Two when the queue was full before the thread first ran: a gap on either side of its swap. */
+	CU_ASSERT(r.tally.notices == 1 || r.tally.notices == 2);
 	CU_ASSERT_EQUAL(r.tally.next[0], TOTAL + 1);
 	CU_ASSERT_FALSE(r.tally.disorder);
 	CU_ASSERT_FALSE(r.tally.gap_without_notice);
