@@ -15,7 +15,7 @@ const struct engine_ops engine_sockmap_ops = {
 	.pump = pump_copy,
 };
 
-/* Bulk that the kernel path does not take (no BPF, budget used up) goes by splice(2), small messages by copy. */
+/* Bulk that the kernel path does not take (no BPF, or it refused the flow) goes by splice(2), small messages by copy. */
 static enum pump_result pump_auto(struct flow *flow)
 {
 	bool bulk = splice_policy_wants_in(&flow->policy, SPLICE_BULK);

@@ -80,9 +80,14 @@ static bool is_broken(struct flow *flow)
 	return true;
 }
 
-static void kernel_loss(struct flow *flow)
+static void count_loss(struct flow *flow)
 {
 	atomic_fetch_add(&sockmap_of(flow)->losses, 1);
+}
+
+static void kernel_loss(struct flow *flow)
+{
+	count_loss(flow);
 	pair_finish(flow_pair(flow), PAIR_KERNEL_LOSS);
 }
 
@@ -424,7 +429,7 @@ bool sockmap_reconcile(struct flow *flow)
 	if (source.received == flow->read_bytes + flow->record->redirected + 1 &&
 	    target.handed == flow->written_bytes + flow->record->redirected)
 		return true;
-	atomic_fetch_add(&sockmap_of(flow)->losses, 1);
+	count_loss(flow);
 	return false;
 }
 

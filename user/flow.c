@@ -275,27 +275,25 @@ static void drain_source(struct flow *flow)
 	}
 }
 
-static void maybe_join(struct flow *flow)
+static bool wants_join(struct flow *flow)
 {
-	struct pair *pair = flow_pair(flow);
+	const struct pair *pair = flow_pair(flow);
 
-	if (!pair->env->sockmap || flow->no_splice || flow->rdhup ||
-	    !splice_policy_wants_in(&flow->policy, pair->engine->mode))
-		return;
-	if (!flow->whole && flow_empty(flow)) {
-		drain_source(flow);
-		if (!pair->ended && !flow_empty(flow))
-			flow_run_later(flow);
-		return;
-	}
-	if (flow->whole && flow_empty(flow))
-		sockmap_join(flow);
+	return pair->env->sockmap && !flow->no_splice && !flow->rdhup &&
+	       splice_policy_wants_in(&flow->policy, pair->engine->mode);
 }
 
-static bool wants_join(const struct flow *flow, const struct pair *pair)
+static void maybe_join(struct flow *flow)
 {
-	return pair->env->sockmap && flow->whole && !flow->no_splice && !flow->rdhup &&
-	       splice_policy_wants_in(&flow->policy, pair->engine->mode);
+	if (!wants_join(flow) || !flow_empty(flow))
+		return;
+	if (flow->whole) {
+		sockmap_join(flow);
+		return;
+	}
+	drain_source(flow);
+	if (!flow_pair(flow)->ended && !flow_empty(flow))
+		flow_run_later(flow);
 }
 
 void flow_run(struct flow *flow)
@@ -305,7 +303,7 @@ void flow_run(struct flow *flow)
 	if (pair->ended || flow->state != FLOW_OPEN || flow->path != PATH_NATIVE)
 		return;
 	/* Held bytes out and nothing half read: join now, before another read could split an skb. */
-	if (wants_join(flow, pair) && !flow_empty(flow) && pump_flush_hold(flow) == PUMP_YIELD &&
+	if (wants_join(flow) && flow->whole && !flow_empty(flow) && pump_flush_hold(flow) == PUMP_YIELD &&
 	    flow_empty(flow) && sockmap_join(flow))
 		return;
 	enum pump_result result = pair->engine->pump(flow);
