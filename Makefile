@@ -117,9 +117,9 @@ fuzz-run: fuzz
 	$(Q)scripts/run-fuzz $(FUZZ_SECONDS)
 
 # --- manual (scdoc) ---------------------------------------------------------------------------------
-man_pages := $(patsubst doc/%.scd,$(BUILD)/man/%,$(wildcard doc/*.scd))
+man_pages := $(patsubst docs/%.scd,$(BUILD)/man/%,$(wildcard docs/*.scd))
 man: $(man_pages)
-$(BUILD)/man/%: doc/%.scd
+$(BUILD)/man/%: docs/%.scd
 	$(Q)mkdir -p $(@D)
 	$(call say,MAN,$@)
 	$(Q)scdoc < $< > $@

@@ -17,34 +17,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "access_config.h"
+#include "chain_config.h"
 #include "log.h"
 #include "proxy_policy.h"
-
-/* Text of an error, with where it came from ("-L tcp://..." or "file.yml:3:5"). One sentence. */
-struct config_error {
-	char text[512];
-};
-
-enum engine_kind { ENGINE_AUTO, ENGINE_SOCKMAP, ENGINE_SPLICE, ENGINE_COPY };
-
-/* One metadata entry as written by the user; values stay text, typed by the key table. */
-struct metadata_entry {
-	char *key;   /* canonical spelling from the key table */
-	char *value; /* may be "" */
-};
-struct metadata {
-	struct metadata_entry *entries;
-	size_t count;
-};
-
-enum selector_strategy { SELECTOR_ROUND, SELECTOR_RANDOM, SELECTOR_FIFO, SELECTOR_HASH };
-
-struct selector_config {
-	bool present; /* false: GOST's defaults apply (round, 1, 10 s) */
-	enum selector_strategy strategy;
-	unsigned max_fails;
-	uint64_t fail_timeout_ns;
-};
+#include "settings.h"
 
 struct node_options {
 	int send_proxy;	 /* -1 = the handler's, 0, 1, 2 */
@@ -114,6 +91,12 @@ struct service_config {
 	struct metadata handler_metadata;
 	struct metadata listener_metadata;
 	struct forwarder_config forwarder;
+	struct auth_config auth;	 /* of the handler; for ssh-like listeners GOST puts it elsewhere */
+	struct tls_config listener_tls;	 /* certificate of a tls listener */
+	char *chain;			 /* handler.chain; NULL: direct */
+	char *listener_chain;		 /* listener.chain: where rtcp and rudp listen */
+	struct name_list authers, admissions, bypasses;
+	char *hosts, *resolver, *limiter, *climiter, *rlimiter; /* names of sections; NULL: none */
 	struct service_options opt;
 };
 
@@ -134,6 +117,11 @@ struct log_section {
 struct config {
 	struct service_config *services;
 	size_t service_count;
+	struct chain_config *chains;
+	size_t chain_count;
+	struct hop_config *hops; /* the hops: section, referred to by name */
+	size_t hop_count;
+	struct access_config access;
 	struct log_section log;
 	struct process_options process;
 	bool process_present; /* the gostbpf: section or one of its flags was given */
