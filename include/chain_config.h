@@ -20,6 +20,8 @@ struct chain_node_options {
 	bool backup;
 	unsigned max_fails;       /* 0: the selector's */
 	uint64_t fail_timeout_ns; /* 0: the selector's */
+	uint64_t probe_interval_ns; /* active health check; 0: none */
+	uint64_t probe_timeout_ns;  /* 0: 2 s */
 	unsigned so_mark;         /* 0: the hop's */
 	const char *interface;    /* NULL: the hop's */
 	const char *netns;        /* NULL: the hop's */

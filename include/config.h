@@ -27,6 +27,10 @@ struct node_options {
 	int send_proxy;	 /* -1 = the handler's, 0, 1, 2 */
 	unsigned weight; /* for strategy random; default 1 */
 	bool backup;
+	unsigned max_fails;                 /* 0 = the selector's */
+	uint64_t fail_timeout_ns;           /* 0 = the selector's */
+	uint64_t probe_interval_ns;         /* active health check; 0 = none */
+	uint64_t probe_timeout_ns;          /* default 2 s */
 	int send_dst_local, send_crc32c;    /* -1 = the handler's, 0, 1 */
 	const char *send_pass, *send_add;   /* as in service_options; NULL = the handler's */
 };

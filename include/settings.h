@@ -30,7 +30,7 @@ struct metadata {
 	size_t count;
 };
 
-enum selector_strategy { SELECTOR_ROUND, SELECTOR_RANDOM, SELECTOR_FIFO, SELECTOR_HASH };
+enum selector_strategy { SELECTOR_ROUND, SELECTOR_RANDOM, SELECTOR_FIFO, SELECTOR_HASH, SELECTOR_PARALLEL };
 
 struct selector_config {
 	bool present; /* false: GOST's defaults apply (round, 1, 10 s) */

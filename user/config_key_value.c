@@ -112,7 +112,7 @@ static const struct {
 	[KEY_RECEIVE] = {parse_receive, NULL, "1, 2, true or nothing to receive PROXY headers, 0 or false not to",
 			 "0|1|2"},
 	[KEY_SEND] = {parse_send, NULL, "1 or 2, the version to send, or 0 for none", "0|1|2"},
-	[KEY_STRATEGY] = {parse_strategy, NULL, "round, random, fifo or hash", "strategy"},
+	[KEY_STRATEGY] = {parse_strategy, NULL, "round, random, fifo, hash or parallel", "strategy"},
 	[KEY_UDP_HEADER] = {parse_udp_header, NULL, "each or first", "each|first"},
 	[KEY_POLICY] = {config_parse_proxy_policy, NULL, "use, require, reject, ignore or skip",
 			"use|require|reject|ignore|skip"},

@@ -230,8 +230,8 @@ int config_parse_size(const char *text, uint64_t *bytes_out)
 static const char *const engine_names[] = {"auto", "sockmap", "splice", "copy"};
 _Static_assert(ENGINE_COPY + 1 == sizeof(engine_names) / sizeof(engine_names[0]), "one name per engine");
 
-static const char *const strategy_names[] = {"round", "random", "fifo", "hash"};
-_Static_assert(SELECTOR_HASH + 1 == sizeof(strategy_names) / sizeof(strategy_names[0]),
+static const char *const strategy_names[] = {"round", "random", "fifo", "hash", "parallel"};
+_Static_assert(SELECTOR_PARALLEL + 1 == sizeof(strategy_names) / sizeof(strategy_names[0]),
 	       "one name per strategy");
 
 const char *const config_log_levels[] = {"trace", "debug", "info", "warn", "warning", "error", "fatal", NULL};
@@ -254,9 +254,9 @@ const char *config_engine_name(enum engine_kind kind)
 
 int config_parse_strategy(const char *text, enum selector_strategy *out)
 {
-	static const char *const aliases[] = {"rr", "rand", "ha", "hash"}; /* GOST's second names */
+	static const char *const aliases[] = {"rr", "rand", "ha", "hash", "parallel"}; /* GOST's second names */
 
-	for (int i = SELECTOR_ROUND; i <= SELECTOR_HASH; i++) {
+	for (int i = SELECTOR_ROUND; i <= SELECTOR_PARALLEL; i++) {
 		if (strcasecmp(text, strategy_names[i]) && strcasecmp(text, aliases[i]))
 			continue;
 		*out = (enum selector_strategy)i;
@@ -267,7 +267,7 @@ int config_parse_strategy(const char *text, enum selector_strategy *out)
 
 const char *config_strategy_name(enum selector_strategy strategy)
 {
-	return strategy <= SELECTOR_HASH ? strategy_names[strategy] : "?";
+	return strategy <= SELECTOR_PARALLEL ? strategy_names[strategy] : "?";
 }
 
 bool config_is_log_level(const char *text)

@@ -4,7 +4,7 @@
  *
  * Why: nodes are looked at in place instead of being copied into a list: the marks may change between
  * two looks (another worker), so a choice by number takes the last match when it runs out of them.
- * Owns: one mark per node.
+ * Owns: marks and a copy of the options of each node.
  * Never: locks, allocates after selector_new(), reads a clock.
  * See: GOST's order of filters: failed nodes first, then backups.
  */
@@ -18,18 +18,18 @@
 #define DEFAULT_MAX_FAILS	1
 #define DEFAULT_FAIL_TIMEOUT_NS (10ULL * 1000 * 1000 * 1000)
 
-struct mark {
+struct choice {
+	struct selector_node opt; /* without zeroes */
 	_Atomic uint32_t fails;
+	_Atomic bool down;
 	_Atomic uint64_t failed_at_ns;
 };
 
 struct selector {
-	const struct forwarder_config *cfg;
 	enum selector_strategy strategy;
-	uint32_t max_fails;
-	uint64_t fail_timeout_ns;
 	_Atomic uint64_t round;
-	struct mark marks[];
+	size_t count;
+	struct choice nodes[];
 };
 
 /* The untried nodes fall into three tiers; a tier is used only when those before it are empty. */
@@ -42,19 +42,30 @@ struct look {
 	enum tier tier;
 };
 
-int selector_new(struct selector **out, const struct forwarder_config *cfg)
+/* A selector that leaves them out (0), or is not there, gets GOST's defaults. */
+static void fill_choice(struct choice *to, const struct selector_config *cfg, const struct selector_node *node)
 {
-	const struct selector_config *sc = &cfg->selector;
-	struct selector *sel = calloc(1, sizeof(*sel) + cfg->node_count * sizeof(sel->marks[0]));
+	unsigned max_fails = cfg->present && cfg->max_fails ? cfg->max_fails : DEFAULT_MAX_FAILS;
+	uint64_t timeout_ns =
+		cfg->present && cfg->fail_timeout_ns ? cfg->fail_timeout_ns : DEFAULT_FAIL_TIMEOUT_NS;
+
+	to->opt = *node;
+	to->opt.weight = node->weight ? node->weight : 1;
+	to->opt.max_fails = node->max_fails ? node->max_fails : max_fails;
+	to->opt.fail_timeout_ns = node->fail_timeout_ns ? node->fail_timeout_ns : timeout_ns;
+}
+
+int selector_new(struct selector **out, const struct selector_config *cfg, const struct selector_node *nodes,
+		 size_t count)
+{
+	struct selector *sel = calloc(1, sizeof(*sel) + count * sizeof(sel->nodes[0]));
 
 	if (!sel)
 		return -ENOMEM;
-	sel->cfg = cfg;
-	sel->strategy = sc->present ? sc->strategy : SELECTOR_ROUND;
-	/* A selector that leaves them out (0) gets GOST's defaults too. */
-	sel->max_fails = sc->present && sc->max_fails ? sc->max_fails : DEFAULT_MAX_FAILS;
-	sel->fail_timeout_ns =
-		sc->present && sc->fail_timeout_ns ? sc->fail_timeout_ns : DEFAULT_FAIL_TIMEOUT_NS;
+	sel->strategy = cfg->present ? cfg->strategy : SELECTOR_ROUND;
+	sel->count = count;
+	for (size_t i = 0; i < count; i++)
+		fill_choice(&sel->nodes[i], cfg, &nodes[i]);
 	*out = sel;
 	return 0;
 }
@@ -64,6 +75,11 @@ void selector_free(struct selector *sel)
 	free(sel);
 }
 
+enum selector_strategy selector_strategy(const struct selector *sel)
+{
+	return sel->strategy;
+}
+
 static bool is_tried(uint64_t tried, size_t node)
 {
 	return node < 64 && (tried >> node & 1);
@@ -71,13 +87,15 @@ static bool is_tried(uint64_t tried, size_t node)
 
 static bool is_failed(const struct selector *sel, size_t node, uint64_t now_ns)
 {
-	const struct mark *mark = &sel->marks[node];
+	const struct choice *mark = &sel->nodes[node];
 
-	if (atomic_load_explicit(&mark->fails, memory_order_acquire) < sel->max_fails)
+	if (atomic_load_explicit(&mark->down, memory_order_relaxed))
+		return true;
+	if (atomic_load_explicit(&mark->fails, memory_order_acquire) < mark->opt.max_fails)
 		return false;
 	uint64_t at = atomic_load_explicit(&mark->failed_at_ns, memory_order_relaxed);
 	/* Another worker's clock may be read after ours: a failure "in the future" has just happened. */
-	return now_ns < at || now_ns - at < sel->fail_timeout_ns;
+	return now_ns < at || now_ns - at < mark->opt.fail_timeout_ns;
 }
 
 static bool matches(const struct look *look, size_t node)
@@ -86,23 +104,21 @@ static bool matches(const struct look *look, size_t node)
 		return false;
 	if (look->tier == FAILED)
 		return true;
-	bool backup = look->sel->cfg->nodes[node].opt.backup;
+	bool backup = look->sel->nodes[node].opt.backup;
 	return backup == (look->tier == BACKUP) && !is_failed(look->sel, node, look->now_ns);
 }
 
 static unsigned weight_of(const struct look *look, size_t node)
 {
-	unsigned weight = look->sel->cfg->nodes[node].opt.weight;
-
 	/* Only random has weights; GOST takes 0 for 1. */
-	return look->sel->strategy == SELECTOR_RANDOM && weight ? weight : 1;
+	return look->sel->strategy == SELECTOR_RANDOM ? look->sel->nodes[node].opt.weight : 1;
 }
 
 static uint64_t total_weight(const struct look *look)
 {
 	uint64_t total = 0;
 
-	for (size_t i = 0; i < look->sel->cfg->node_count; i++)
+	for (size_t i = 0; i < look->sel->count; i++)
 		if (matches(look, i))
 			total += weight_of(look, i);
 	return total;
@@ -113,7 +129,7 @@ static int match_at(const struct look *look, uint64_t point)
 {
 	int found = -ENOENT;
 
-	for (size_t i = 0; i < look->sel->cfg->node_count; i++) {
+	for (size_t i = 0; i < look->sel->count; i++) {
 		if (!matches(look, i))
 			continue;
 		found = (int)i;
@@ -152,6 +168,7 @@ static uint64_t strategy_number(struct selector *sel, bool retry, uint32_t hash,
 	case SELECTOR_HASH:
 		return hash;
 	case SELECTOR_FIFO:
+	case SELECTOR_PARALLEL:
 		break;
 	}
 	return 0;
@@ -173,9 +190,34 @@ int selector_next(struct selector *sel, struct selector_pick *pick, uint32_t has
 	return node;
 }
 
+static size_t take_tier(struct look *look, struct selector_pick *pick, int *nodes, size_t max)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < look->sel->count && i < 64 && found < max; i++) {
+		if (!matches(look, i))
+			continue;
+		nodes[found++] = (int)i;
+		pick->tried |= 1ULL << i;
+	}
+	return found;
+}
+
+size_t selector_next_all(struct selector *sel, struct selector_pick *pick, int *nodes, size_t max, uint64_t now_ns)
+{
+	struct look look = {.sel = sel, .tried = pick->tried, .now_ns = now_ns};
+	size_t found = 0;
+
+	for (int tier = PRIMARY; tier < TIER_COUNT && !found; tier++) {
+		look.tier = (enum tier)tier;
+		found = take_tier(&look, pick, nodes, max);
+	}
+	return found;
+}
+
 void selector_mark_failed(struct selector *sel, size_t node, uint64_t now_ns)
 {
-	struct mark *mark = &sel->marks[node];
+	struct choice *mark = &sel->nodes[node];
 
 	atomic_store_explicit(&mark->failed_at_ns, now_ns, memory_order_relaxed);
 	/* Released after the time, so that whoever sees the count sees the time. Stops short of wrapping to 0. */
@@ -185,11 +227,20 @@ void selector_mark_failed(struct selector *sel, size_t node, uint64_t now_ns)
 
 void selector_mark_good(struct selector *sel, size_t node)
 {
-	struct mark *mark = &sel->marks[node];
+	struct choice *mark = &sel->nodes[node];
 
 	/* Nearly always 0 already: a load keeps the cache line shared between workers. */
 	if (atomic_load_explicit(&mark->fails, memory_order_relaxed))
 		atomic_store_explicit(&mark->fails, 0, memory_order_relaxed);
+}
+
+bool selector_set_down(struct selector *sel, size_t node, bool down)
+{
+	bool was = atomic_exchange_explicit(&sel->nodes[node].down, down, memory_order_relaxed);
+
+	if (!down)
+		selector_mark_good(sel, node);
+	return was != down;
 }
 
 uint32_t selector_hash(const void *data, size_t len)

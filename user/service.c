@@ -98,6 +98,25 @@ static int find_address(struct service *svc, struct config_error *err)
 	return rc;
 }
 
+static int make_selector(struct service *svc)
+{
+	const struct forwarder_config *fwd = &svc->cfg->forwarder;
+	struct selector_node *nodes = calloc(fwd->node_count + 1, sizeof(*nodes)); /* + 1: never of size 0 */
+
+	if (!nodes)
+		return -ENOMEM;
+	for (size_t i = 0; i < fwd->node_count; i++) {
+		const struct node_options *opt = &fwd->nodes[i].opt;
+		nodes[i] = (struct selector_node){.weight = opt->weight,
+						  .backup = opt->backup,
+						  .max_fails = opt->max_fails,
+						  .fail_timeout_ns = opt->fail_timeout_ns};
+	}
+	int rc = selector_new(&svc->selector, &fwd->selector, nodes, fwd->node_count);
+	free(nodes);
+	return rc;
+}
+
 int service_init(struct service *svc, const struct service_config *cfg, struct config_error *err)
 {
 	memset(svc, 0, sizeof(*svc));
@@ -120,7 +139,7 @@ int service_init(struct service *svc, const struct service_config *cfg, struct c
 		svc->keep_tlvs |= proxy_send_passes_any(&svc->nodes[i].send);
 		svc->unique_id |= svc->nodes[i].send.unique_id;
 	}
-	return rc ? rc : selector_new(&svc->selector, &cfg->forwarder);
+	return rc ? rc : make_selector(svc);
 }
 
 void service_fini(struct service *svc)

@@ -41,9 +41,9 @@ static uint32_t client_hash(const struct session *s)
 
 static int pick_node(struct session *s)
 {
-	const struct forwarder_config *fwd = &s->svc->cfg->forwarder;
-	uint32_t hash = fwd->selector.strategy == SELECTOR_HASH ? client_hash(s) : 0;
-	uint32_t random = fwd->selector.strategy == SELECTOR_RANDOM ? arc4random() : 0;
+	enum selector_strategy strategy = selector_strategy(s->svc->selector);
+	uint32_t hash = strategy == SELECTOR_HASH ? client_hash(s) : 0;
+	uint32_t random = strategy == SELECTOR_RANDOM ? arc4random() : 0;
 
 	return selector_next(s->svc->selector, &s->pick, hash, random, loop_now(s->host->env.loop));
 }

@@ -34,7 +34,7 @@ static uint32_t client_hash(const struct udp_session *s)
 static int pick_node(struct udp_session *s)
 {
 	const struct service *svc = s->service->svc;
-	enum selector_strategy strategy = svc->cfg->forwarder.selector.strategy;
+	enum selector_strategy strategy = selector_strategy(svc->selector);
 	uint32_t hash = strategy == SELECTOR_HASH ? client_hash(s) : 0;
 	uint32_t random = strategy == SELECTOR_RANDOM ? arc4random() : 0;
 

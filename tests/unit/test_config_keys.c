@@ -83,7 +83,8 @@ static void test_find_errors(void)
 		 "key \"weight\" is not read in -L; it belongs in: nodes[].metadata (YAML)"},
 		{"budget", SCOPE_URL, "it belongs in: gostbpf section (YAML) or a flag"},
 		{"proxyProtocol", SCOPE_LISTENER, "it belongs in: service, handler, nodes[].metadata (YAML)"},
-		{"maxFails", SCOPE_NODE, "key \"maxFails\" is not read in node; it belongs in: selector"},
+		{"maxFails", SCOPE_SERVICE,
+		 "key \"maxFails\" is not read in service; it belongs in: nodes[].metadata (YAML), selector"},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {

@@ -20,22 +20,28 @@
 #define SOON (1 * SEC) /* well inside the default fail timeout of 10 s */
 
 struct fixture {
-	struct node_config nodes[100];
-	struct forwarder_config cfg;
+	struct selector_node nodes[100];
+	size_t count;
+	struct selector_config cfg;
 	struct selector *sel;
 };
+
+static void fixture_make(struct fixture *f)
+{
+	selector_free(f->sel);
+	CU_ASSERT_EQUAL_FATAL(selector_new(&f->sel, &f->cfg, f->nodes, f->count), 0);
+}
 
 static void fixture_init(struct fixture *f, const char *word, enum selector_strategy strategy)
 {
 	memset(f, 0, sizeof(*f));
-	f->cfg.nodes = f->nodes;
-	f->cfg.node_count = strlen(word);
-	f->cfg.selector = (struct selector_config){.present = true, .strategy = strategy};
+	f->count = strlen(word);
+	f->cfg = (struct selector_config){.present = true, .strategy = strategy};
 	for (size_t i = 0; word[i]; i++) {
-		f->nodes[i].opt.weight = 1;
-		f->nodes[i].opt.backup = (word[i] | 0x20) == 'b';
+		f->nodes[i].weight = 1;
+		f->nodes[i].backup = (word[i] | 0x20) == 'b';
 	}
-	CU_ASSERT_EQUAL_FATAL(selector_new(&f->sel, &f->cfg), 0);
+	fixture_make(f);
 	for (size_t i = 0; word[i]; i++)
 		if (word[i] < 'a')
 			selector_mark_failed(f->sel, i, 0);
@@ -139,7 +145,8 @@ static void test_round(void)
 	struct fixture f;
 
 	fixture_init(&f, "ppp", SELECTOR_ROUND);
-	f.nodes[0].opt.weight = 5; /* random's only */
+	f.nodes[0].weight = 5; /* random's only */
+	fixture_make(&f);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		uint64_t tried = 0;
 		CU_ASSERT_EQUAL(next(&f, &tried, 0, 0), all[i]);
@@ -170,10 +177,11 @@ static void test_random_weights(void)
 	unsigned count[4] = {0};
 
 	fixture_init(&f, "pppp", SELECTOR_RANDOM);
-	f.nodes[0].opt.weight = 1;
-	f.nodes[1].opt.weight = 5;
-	f.nodes[2].opt.weight = 0; /* counts as 1 */
-	f.nodes[3].opt.weight = 3;
+	f.nodes[0].weight = 1;
+	f.nodes[1].weight = 5;
+	f.nodes[2].weight = 0; /* counts as 1 */
+	f.nodes[3].weight = 3;
+	fixture_make(&f);
 	for (uint32_t r = 0; r < 10000; r++) {
 		uint64_t tried = 0;
 		int node = next(&f, &tried, 99, r);
@@ -185,7 +193,8 @@ static void test_random_weights(void)
 	CU_ASSERT_EQUAL(count[2], 1000);
 	CU_ASSERT_EQUAL(count[3], 3000);
 	/* Weights larger than 32 bits together. */
-	f.nodes[0].opt.weight = f.nodes[1].opt.weight = UINT32_MAX;
+	f.nodes[0].weight = f.nodes[1].weight = UINT32_MAX;
+	fixture_make(&f);
 	uint64_t tried = 0;
 	CU_ASSERT_EQUAL(next(&f, &tried, 0, UINT32_MAX), 1);
 	selector_free(f.sel);
@@ -197,10 +206,9 @@ static void test_fail_window(void)
 	struct selector_pick pick = {0};
 
 	fixture_init(&f, "pp", SELECTOR_FIFO);
-	selector_free(f.sel);
-	f.cfg.selector.max_fails = 3;
-	f.cfg.selector.fail_timeout_ns = 2 * SEC;
-	CU_ASSERT_EQUAL_FATAL(selector_new(&f.sel, &f.cfg), 0);
+	f.cfg.max_fails = 3;
+	f.cfg.fail_timeout_ns = 2 * SEC;
+	fixture_make(&f);
 	selector_mark_failed(f.sel, 0, 10 * SEC);
 	selector_mark_failed(f.sel, 0, 10 * SEC);
 	CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, 10 * SEC), 0); /* two are not three */
@@ -238,14 +246,13 @@ static void test_defaults(void)
 
 	for (int present = 0; present < 2; present++) {
 		fixture_init(&f, "pp", SELECTOR_ROUND);
-		selector_free(f.sel);
 		/* Not present: whatever else is in there does not count. */
-		f.cfg.selector =
+		f.cfg =
 			(struct selector_config){.present = present,
 						 .strategy = present ? SELECTOR_ROUND : SELECTOR_FIFO,
 						 .max_fails = present ? 0 : 9,
 						 .fail_timeout_ns = present ? 0 : 1};
-		CU_ASSERT_EQUAL_FATAL(selector_new(&f.sel, &f.cfg), 0);
+		fixture_make(&f);
 		selector_mark_failed(f.sel, 0, SEC);
 		pick.tried = 0;
 		CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, 11 * SEC - 1), 1);
@@ -253,6 +260,87 @@ static void test_defaults(void)
 		CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, 11 * SEC), 1); /* its turn in the round */
 		pick.tried = 0;
 		CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, 11 * SEC), 0);
+		selector_free(f.sel);
+	}
+}
+
+/* A node's own limits count for it alone. */
+static void test_node_limits(void)
+{
+	struct fixture f;
+	struct selector_pick pick = {0};
+
+	fixture_init(&f, "ppp", SELECTOR_FIFO);
+	f.nodes[0].max_fails = 2;
+	f.nodes[1].fail_timeout_ns = 60 * SEC;
+	fixture_make(&f);
+	selector_mark_failed(f.sel, 0, 0);
+	CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, SEC), 0); /* once is not twice */
+	selector_mark_failed(f.sel, 0, 0);
+	selector_mark_failed(f.sel, 1, 0);
+	static const struct {
+		uint64_t now;
+		int want;
+	} rows[] = {{SEC, 2}, {10 * SEC - 1, 2}, {10 * SEC, 0}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		pick.tried = 0;
+		CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, rows[i].now), rows[i].want);
+	}
+	pick.tried = 1;
+	CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, 59 * SEC), 2);
+	pick.tried = 1;
+	CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, 60 * SEC), 1);
+	selector_free(f.sel);
+}
+
+/* A check's word lasts, and a session's success does not undo it. */
+static void test_down(void)
+{
+	struct fixture f;
+	struct selector_pick pick = {0};
+
+	fixture_init(&f, "pp", SELECTOR_FIFO);
+	CU_ASSERT_FALSE(selector_set_down(f.sel, 0, false));
+	CU_ASSERT_TRUE(selector_set_down(f.sel, 0, true));
+	CU_ASSERT_FALSE(selector_set_down(f.sel, 0, true));
+	selector_mark_good(f.sel, 0);
+	CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, 3600 * SEC), 1);
+	CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, 3600 * SEC), 0); /* last resort */
+	selector_mark_failed(f.sel, 0, 3600 * SEC);
+	CU_ASSERT_TRUE(selector_set_down(f.sel, 0, false)); /* clears the sessions' count too */
+	pick.tried = 0;
+	CU_ASSERT_EQUAL(selector_next(f.sel, &pick, 0, 0, 3600 * SEC), 0);
+	selector_free(f.sel);
+}
+
+static void test_parallel(void)
+{
+	static const struct {
+		const char *word;
+		size_t max;
+		int first[4], second[4]; /* -1 ends */
+	} rows[] = {
+		{"ppp", 8, {0, 1, 2, -1}, {-1}},
+		{"pPp", 8, {0, 2, -1}, {1, -1}},
+		{"bpbp", 8, {1, 3, -1}, {0, 2, -1}},
+		{"PP", 8, {0, 1, -1}, {-1}},
+		{"pppp", 3, {0, 1, 2, -1}, {3, -1}},
+		{"", 8, {-1}, {-1}},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fixture f;
+		struct selector_pick pick = {0};
+		int got[2][9];
+		fixture_init(&f, rows[i].word, SELECTOR_PARALLEL);
+		CU_ASSERT_EQUAL(selector_strategy(f.sel), SELECTOR_PARALLEL);
+		for (int turn = 0; turn < 2; turn++) {
+			size_t n = selector_next_all(f.sel, &pick, got[turn], rows[i].max, SOON);
+			CU_ASSERT_FATAL(n <= rows[i].max);
+			got[turn][n] = -1;
+			const int *want = turn ? rows[i].second : rows[i].first;
+			CU_ASSERT_EQUAL(memcmp(got[turn], want, (n + 1) * sizeof(int)), 0);
+		}
 		selector_free(f.sel);
 	}
 }
@@ -325,6 +413,9 @@ static const struct unit_case cases[] = {
 	{"random by weight", test_random_weights},
 	{"fail window", test_fail_window},
 	{"defaults", test_defaults},
+	{"limits of one node", test_node_limits},
+	{"down by a check", test_down},
+	{"parallel", test_parallel},
 	{"more than 64 nodes", test_many_nodes},
 	{"threads", test_threads},
 };
