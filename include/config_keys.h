@@ -21,8 +21,13 @@ enum config_scope {
 	SCOPE_NODE = 8,
 	SCOPE_SELECTOR = 16,
 	SCOPE_PROCESS = 32,
+	SCOPE_HOP = 64,
+	SCOPE_PROXY = 128, /* a node of a hop */
+	SCOPE_CONNECTOR = 256,
+	SCOPE_DIALER = 512,
 };
-#define SCOPE_URL (SCOPE_SERVICE | SCOPE_HANDLER | SCOPE_LISTENER | SCOPE_SELECTOR)
+#define SCOPE_URL   (SCOPE_SERVICE | SCOPE_HANDLER | SCOPE_LISTENER | SCOPE_SELECTOR)	       /* of -L */
+#define SCOPE_CHAIN (SCOPE_HOP | SCOPE_PROXY | SCOPE_CONNECTOR | SCOPE_DIALER | SCOPE_SELECTOR) /* of -F */
 
 enum config_type {
 	KEY_BOOL,
@@ -46,13 +51,14 @@ enum config_type {
 	KEY_NETWORKS, /* the lists stay text: the field points at the value, which the metadata own */
 	KEY_TLV_TYPES,
 	KEY_TLVS,
+	KEY_TEXT, /* any word; stays text as well */
 };
 
 struct config_key {
 	const char *name;  /* canonical; matched without regard to letter case */
 	const char *alias; /* or NULL */
 	unsigned scopes;   /* read in each of these */
-	unsigned home;	   /* where an unscoped key of -L goes */
+	unsigned home;	   /* where an unscoped key of -L or -F goes */
 	enum config_type type;
 	bool zero;	 /* 0 is allowed below min */
 	bool field;	 /* in YAML a field of its section, not of metadata */

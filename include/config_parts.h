@@ -54,6 +54,8 @@ const char *config_nearest_hint(const struct config_nearest *near, char out[stat
 bool config_list_has(const char *const *list, const char *word);
 extern const char *const config_gost_handlers[];
 extern const char *const config_gost_listeners[];
+extern const char *const config_gost_connectors[];
+extern const char *const config_gost_dialers[];
 extern const char *const config_gost_keys[];	       /* metadata and query keys we do not read yet */
 extern const char *const config_gost_sections[];       /* top level of YAML */
 extern const char *const config_gost_service_fields[]; /* and so on, below services[] */

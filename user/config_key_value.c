@@ -15,6 +15,7 @@
 #include "config_proxy.h"
 
 #define NS_PER_S UINT64_C(1000000000)
+#define TEXT_MAX 1023
 
 /* GOST's -L takes 1, 2 and more; the empty value and "true" do nothing there, to its users' surprise. */
 static int parse_receive(const char *text, uint64_t *out)
@@ -96,6 +97,13 @@ static int parse_uint(const char *text, uint64_t *out)
 	return config_parse_uint(text, INT64_MAX, out);
 }
 
+static int check_text(const char *text, struct config_error *err)
+{
+	if (!*text)
+		return config_fail(err, "it has no value");
+	return strlen(text) > TEXT_MAX ? config_fail(err, "the value is longer than %d bytes", TEXT_MAX) : 0;
+}
+
 static const struct {
 	int (*parse)(const char *text, uint64_t *out);
 	int (*check)(const char *text, struct config_error *err); /* instead: the value stays text */
@@ -124,6 +132,7 @@ static const struct {
 	[KEY_NETWORKS] = {NULL, config_check_networks, NULL, "networks"},
 	[KEY_TLV_TYPES] = {NULL, config_check_tlv_types, NULL, "all|types"},
 	[KEY_TLVS] = {NULL, config_check_tlvs, NULL, "TYPE=VALUE,..."},
+	[KEY_TEXT] = {NULL, check_text, NULL, "text"},
 };
 
 static bool in_range(const struct config_key *key, uint64_t value)
@@ -255,6 +264,10 @@ void config_print_keys(FILE *out)
 		{SCOPE_LISTENER, "listener (-L ...?listener.key=value, services[].listener.metadata)"},
 		{SCOPE_SELECTOR, "choice of targets (-L ...?key=value, services[].forwarder.selector)"},
 		{SCOPE_NODE, "target (services[].forwarder.nodes[].metadata)"},
+		{SCOPE_HOP, "hop (-F ...?key=value, hops[].metadata)"},
+		{SCOPE_PROXY, "node of a hop (-F ...?node.key=value, hops[].nodes[].metadata)"},
+		{SCOPE_CONNECTOR, "connector (-F ...?key=value, hops[].nodes[].connector.metadata)"},
+		{SCOPE_DIALER, "dialer (-F ...?key=value, hops[].nodes[].dialer.metadata)"},
 		{SCOPE_PROCESS, "process (gostbpf: section)"},
 	};
 

@@ -19,6 +19,7 @@
 #define NODE_FIELD(member)     FIELD(node_options, member)
 #define SELECTOR_FIELD(member) FIELD(selector_config, member)
 #define PROCESS_FIELD(member)  FIELD(process_options, member)
+#define CHAIN_FIELD(member)    FIELD(chain_node_options, member)
 
 #define MS   UINT64_C(1000000)
 #define HOUR (3600 * 1000 * MS)
@@ -179,6 +180,41 @@ const struct config_key config_keys[] = {
 	  SELECTOR_FIELD(fail_timeout_ns), .preset = "10s", .reloadable = true,
 	  .doc = "how long it is left out; 0: the default (30s where -L gives another of the three)" },
 
+	{ .name = "proxyProtocol", .scopes = SCOPE_HOP | SCOPE_PROXY, .home = SCOPE_HOP, .type = KEY_SEND,
+	  CHAIN_FIELD(send_proxy), .reloadable = true,
+	  .doc = "version of the PROXY header sent to the proxy; 0: none" },
+	{ .name = "interface", .scopes = SCOPE_HOP | SCOPE_PROXY, .home = SCOPE_HOP, .type = KEY_TEXT,
+	  CHAIN_FIELD(interface), .reloadable = true,
+	  .doc = "interface or local address to connect from" },
+	{ .name = "so_mark", .scopes = SCOPE_HOP | SCOPE_PROXY, .home = SCOPE_HOP, .type = KEY_UINT,
+	  .min = 1, .max = UINT32_MAX, CHAIN_FIELD(so_mark), .reloadable = true,
+	  .doc = "SO_MARK of the connection to the proxy" },
+	{ .name = "netns", .scopes = SCOPE_HOP | SCOPE_PROXY, .home = SCOPE_HOP, .type = KEY_TEXT,
+	  CHAIN_FIELD(netns), .reloadable = true,
+	  .doc = "network namespace to connect from" },
+	{ .name = "weight", .scopes = SCOPE_PROXY, .home = SCOPE_PROXY, .type = KEY_UINT, .min = 1,
+	  .max = 65535, CHAIN_FIELD(weight), .preset = "1", .reloadable = true,
+	  .doc = "share of this node with strategy random" },
+	{ .name = "backup", .scopes = SCOPE_PROXY, .home = SCOPE_PROXY, .type = KEY_BOOL,
+	  CHAIN_FIELD(backup), .preset = "false", .reloadable = true,
+	  .doc = "used only while no other node of the hop works" },
+	{ .name = "maxFails", .alias = "max_fails", .scopes = SCOPE_PROXY, .home = SCOPE_PROXY,
+	  .type = KEY_UINT, .zero = true, .min = 1, .max = 1000000, CHAIN_FIELD(max_fails),
+	  .reloadable = true, .doc = "instead of the selector's" },
+	{ .name = "failTimeout", .alias = "fail_timeout", .scopes = SCOPE_PROXY, .home = SCOPE_PROXY,
+	  .type = KEY_DURATION, .zero = true, .min = MS, .max = YEAR, CHAIN_FIELD(fail_timeout_ns),
+	  .reloadable = true, .doc = "instead of the selector's" },
+	{ .name = "timeout", .alias = "connectTimeout", .scopes = SCOPE_CONNECTOR,
+	  .home = SCOPE_CONNECTOR, .type = KEY_DURATION, .min = MS, .max = HOUR,
+	  CHAIN_FIELD(connect_timeout_ns), .preset = "15s", .reloadable = true,
+	  .doc = "time for the proxy to answer" },
+	{ .name = "disable4a", .scopes = SCOPE_CONNECTOR, .home = SCOPE_CONNECTOR, .type = KEY_BOOL,
+	  CHAIN_FIELD(no_4a), .preset = "false", .reloadable = true,
+	  .doc = "socks4: names are resolved here" },
+	{ .name = "nodelay", .scopes = SCOPE_CONNECTOR, .home = SCOPE_CONNECTOR, .type = KEY_BOOL,
+	  CHAIN_FIELD(nodelay), .preset = "false", .reloadable = true,
+	  .doc = "relay: accepted; the request never waits for a payload" },
+
 	{ .name = "workers", .scopes = SCOPE_PROCESS, .home = SCOPE_PROCESS, .type = KEY_UINT,
 	  .max = 64, PROCESS_FIELD(workers), .preset = "0",
 	  .doc = "threads; 0: one for each CPU" },
@@ -216,6 +252,16 @@ const char *config_scope_name(unsigned scope)
 		return "selector";
 	case SCOPE_PROCESS:
 		return "gostbpf";
+	case SCOPE_HOP:
+		return "hop";
+	case SCOPE_PROXY:
+		return "node";
+	case SCOPE_CONNECTOR:
+		return "connector";
+	case SCOPE_DIALER:
+		return "dialer";
+	case SCOPE_CHAIN:
+		return "-F";
 	default:
 		return "-L";
 	}
@@ -234,8 +280,16 @@ static const struct config_key *find_row(const char *name, unsigned scopes)
 	return NULL;
 }
 
-/* Where to write it instead: every scope in which some row of this name is read. */
-static void list_places(const char *name, char *out, size_t cap)
+/* What a service reads and what a chain reads are two worlds: a key of one is not misplaced in the other. */
+static unsigned same_side(unsigned scopes)
+{
+	unsigned chains = SCOPE_CHAIN & ~SCOPE_SELECTOR;
+
+	return scopes & chains ? SCOPE_CHAIN : ~chains;
+}
+
+/* Where to write it instead: every scope of the same side in which some row of this name is read. */
+static void list_places(const char *name, unsigned side, char *out, size_t cap)
 {
 	static const struct {
 		unsigned scope;
@@ -243,7 +297,9 @@ static void list_places(const char *name, char *out, size_t cap)
 	} places[] = {
 		{SCOPE_SERVICE, "service"},   {SCOPE_HANDLER, "handler"},
 		{SCOPE_LISTENER, "listener"}, {SCOPE_NODE, "nodes[].metadata (YAML)"},
-		{SCOPE_SELECTOR, "selector"}, {SCOPE_PROCESS, "gostbpf section (YAML) or a flag"},
+		{SCOPE_SELECTOR, "selector"}, {SCOPE_HOP, "hop"}, {SCOPE_PROXY, "node of a hop"},
+		{SCOPE_CONNECTOR, "connector"}, {SCOPE_DIALER, "dialer"},
+		{SCOPE_PROCESS, "gostbpf section (YAML) or a flag"},
 	};
 	unsigned scopes = 0;
 	size_t len = 0;
@@ -252,16 +308,16 @@ static void list_places(const char *name, char *out, size_t cap)
 		if (is_named(&config_keys[i], name))
 			scopes |= config_keys[i].scopes;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (scopes & places[i].scope)
+		if (scopes & side & places[i].scope)
 			len += (size_t)snprintf(out + len, cap - len, "%s%s", len ? ", " : "",
 						places[i].place);
 }
 
-static int fail_misplaced(const char *name, unsigned scopes, struct config_error *err)
+static int fail_misplaced(const char *name, unsigned scopes, unsigned side, struct config_error *err)
 {
-	char places[160];
+	char places[240];
 
-	list_places(name, places, sizeof(places));
+	list_places(name, side, places, sizeof(places));
 	return config_fail(err, "key \"%s\" is not read in %s; it belongs in: %s", name,
 			   config_scope_name(scopes), places);
 }
@@ -289,9 +345,11 @@ int config_key_find(const char *name, unsigned scopes, const struct config_key *
 		*out = key;
 		return 0;
 	}
-	if (find_row(name, ~0u))
-		return fail_misplaced(name, scopes, err);
+	if (find_row(name, same_side(scopes)))
+		return fail_misplaced(name, scopes, same_side(scopes), err);
 	if (config_list_has(config_gost_keys, name))
 		return config_fail(err, "key \"%s\" is not supported yet", name);
+	if (find_row(name, ~0u))
+		return fail_misplaced(name, scopes, ~0u, err);
 	return fail_unknown(name, scopes, err);
 }

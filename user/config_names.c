@@ -29,6 +29,19 @@ const char *const config_gost_listeners[] = {
 	"tcp",	 "tls",	     "tun",  "tungo", "udp",  "unix",  "ws",	 "wss",	  "wt",	   NULL,
 };
 
+const char *const config_gost_connectors[] = {
+	"direct", "forward", "http",   "http2",	 "masque", "relay", "router", "serial", "sni",	"socks",
+	"socks4", "socks4a", "socks5", "ss",	 "sshd",   "ssu",   "tcp",    "tunnel", "unix", "virtual",
+	NULL,
+};
+
+const char *const config_gost_dialers[] = {
+	"direct", "dtls", "ftcp", "grpc",  "h2",    "h2c",  "h3",   "h3-masque", "http2", "http3",
+	"icmp",	  "icmp6", "kcp", "mtcp",  "mtls",  "mws",  "mwss", "ohttp",	 "ohttps", "otls",
+	"pht",	  "phts", "quic", "serial", "ssh",   "sshd", "tcp",  "tls",	 "udp",	  "unix",
+	"utls",	  "virtual", "wg", "ws",   "wss",   "wt",   NULL,
+};
+
 const char *const config_gost_keys[] = {
 	"admission",	 "auth",	 "auther",	  "authBasicRealm",
 	"bind",		 "bufferSize",	 "bypass",	  "ca",

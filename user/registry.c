@@ -25,10 +25,14 @@ static const struct engine_ops *const engines[] = {
 
 static const char *const handler_names[] = {"tcp", "udp", NULL};
 static const char *const listener_names[] = {"tcp", "udp", NULL};
+static const char *const connector_names[] = {NULL};
+static const char *const dialer_names[] = {"tcp", NULL};
 
 const struct config_types registry_types = {
 	.handlers = handler_names,
 	.listeners = listener_names,
+	.connectors = connector_names,
+	.dialers = dialer_names,
 };
 
 const struct handler_ops *registry_handler(const char *name)

@@ -51,7 +51,8 @@ static bool is_slow(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct config_types types = {config_gost_handlers, config_gost_listeners};
+	const struct config_types types = {config_gost_handlers, config_gost_listeners, config_gost_connectors,
+					   config_gost_dialers};
 	char *text = strndup((const char *)data, size), *rest = text, *spec;
 	struct config cfg;
 	struct config_error err = {""};

@@ -49,7 +49,8 @@ static int add(struct config *cfg, const char *text, size_t size, struct config_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct config_types types = {config_gost_handlers, config_gost_listeners};
+	const struct config_types types = {config_gost_handlers, config_gost_listeners, config_gost_connectors,
+					   config_gost_dialers};
 	char *text = malloc(size + 1);
 	struct config cfg;
 	struct config_error err = {""};

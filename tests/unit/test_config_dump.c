@@ -10,7 +10,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char *const names[] = {"tcp", NULL};
-static const struct config_types types = {names, names};
+static const struct config_types types = {names, names, names, names};
 
 static char *dump(const struct config *cfg, int (*fn)(const struct config *, FILE *))
 {

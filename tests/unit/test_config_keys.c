@@ -20,6 +20,11 @@ static size_t struct_size(unsigned scope)
 		return sizeof(struct selector_config);
 	case SCOPE_PROCESS:
 		return sizeof(struct process_options);
+	case SCOPE_HOP:
+	case SCOPE_PROXY:
+	case SCOPE_CONNECTOR:
+	case SCOPE_DIALER:
+		return sizeof(struct chain_node_options);
 	default:
 		return sizeof(struct service_options);
 	}
@@ -85,6 +90,10 @@ static void test_find_errors(void)
 		{"proxyProtocol", SCOPE_LISTENER, "it belongs in: service, handler, nodes[].metadata (YAML)"},
 		{"maxFails", SCOPE_SERVICE,
 		 "key \"maxFails\" is not read in service; it belongs in: nodes[].metadata (YAML), selector"},
+		{"disable4a", SCOPE_HOP, "key \"disable4a\" is not read in hop; it belongs in: connector"},
+		{"workers", SCOPE_CHAIN, "key \"workers\" is not read in -F; it belongs in: gostbpf section"},
+		{"weight", SCOPE_HOP, "key \"weight\" is not read in hop; it belongs in: node of a hop"},
+		{"netns", SCOPE_LISTENER, "key \"netns\" is not supported yet"},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -227,6 +236,8 @@ static void test_lists(void)
 		{"proxyProtocol.pass", SCOPE_HANDLER, "all", NULL},
 		{"proxyProtocol.pass", SCOPE_NODE, "CRC32C", "key \"proxyProtocol.pass\": \"CRC32C\" is never"},
 		{"proxyProtocol.add", SCOPE_NODE, "ALPN=h2", NULL},
+		{"interface", SCOPE_HOP, "eth0", NULL},
+		{"interface", SCOPE_PROXY, "", "key \"interface\": it has no value"},
 		{"proxyProtocol.add", SCOPE_HANDLER, "ALPN", "key \"proxyProtocol.add\": \"ALPN\" is not TYPE=VALUE"},
 	};
 

@@ -11,7 +11,7 @@
 #define S	 UINT64_C(1000000000)
 
 static const char *const names[] = {"tcp", NULL};
-static const struct config_types types = {names, names};
+static const struct config_types types = {names, names, names, names};
 
 /* Up to three specs; 0, or -EINVAL with the sentence. cfg stays filled. */
 static int resolve(struct config *cfg, const char *const specs[3], struct config_error *err)

@@ -47,7 +47,7 @@ static const struct {
 static int resolve(struct config *cfg, const char *const *specs, struct config_error *err)
 {
 	static const char *const names[] = {"tcp", "udp", NULL};
-	static const struct config_types types = {names, names};
+	static const struct config_types types = {names, names, names, names};
 	int rc = 0;
 
 	config_init(cfg);

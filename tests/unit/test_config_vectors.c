@@ -198,7 +198,7 @@ static void set_environment(json_t *row, bool set)
 static int load(json_t *row, struct config *cfg, struct cli *cli, struct config_error *err)
 {
 	static const char *const names[] = {"tcp", "udp", NULL};
-	static const struct config_types types = {names, names};
+	static const struct config_types types = {names, names, names, names};
 	char *argv[16] = {(char *)"gostbpf", (char *)"-O", (char *)"json"};
 	int argc = 3;
 	size_t i;
