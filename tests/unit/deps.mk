@@ -49,3 +49,5 @@ unit_acl := acl addr
 unit_proxy_policy := proxy_policy
 unit_proxy_text := proxy_text
 unit_proxy_send := proxy_send proxy_tlv proto_proxy_build $(proxy_modules)
+unit_proto_relay := proto_relay addr
+unit_proto_smux := proto_smux
