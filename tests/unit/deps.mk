@@ -1,4 +1,5 @@
 unit_addr := addr
+unit_proto_socks := proto_socks proto_socks4 proto_socks5 addr hex
 proxy_modules := proto_proxy proto_proxy_v1 proto_proxy_v2 crc32c addr
 unit_proto_proxy := $(proxy_modules)
 unit_proto_proxy_rules := $(proxy_modules)
