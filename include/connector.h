@@ -17,6 +17,9 @@
 #include "addr.h"
 
 struct connector;
+struct connector_ops;
+
+extern const struct connector_ops connector_socks4_ops, connector_socks4a_ops, connector_socks5_ops, connector_socks_ops;
 
 enum connector_result {
 	CONNECTOR_MORE,   /* feed it what comes next */
@@ -45,6 +48,7 @@ struct connector {
 	uint8_t step;             /* the protocol's own */
 	uint8_t scratch[30];      /* the same */
 	struct addr bound;        /* what the proxy says it connected from or bound; may be unset */
+	struct addr peer;         /* CONNECTOR_BIND: who came, where the connection itself becomes the way (socks5) */
 	char error[160];          /* CONNECTOR_FAILED: a sentence without the node's name */
 	uint8_t out[CONNECTOR_OUT_MAX];
 	size_t out_len;           /* filled by begin() and input(); its user sends it and sets it to 0 */
@@ -57,6 +61,8 @@ struct connector_ops {
 	/* Fills out with the first message. 0, or -errno with error filled (a name too long for the protocol, ...). */
 	int (*begin)(struct connector *c);
 	/*
+	 * CONNECTOR_BIND with socks5 is told twice: bound is set while the answer is still CONNECTOR_MORE (a peer may take
+	 * its time, so no deadline then), peer with CONNECTOR_DONE.
 	 * len bytes are there, all that is unread. Sets *consumed to what it took (on CONNECTOR_MORE it may be less than len:
 	 * the rest comes again with more behind it). Takes no byte behind its own last one.
 	 */
