@@ -11,3 +11,5 @@ fuzz_fuzz_acl := acl addr
 fuzz_fuzz_proxy_send := proxy_send proxy_tlv proto_proxy_build $(proxy_modules)
 fuzz_fuzz_proto_relay := proto_relay addr
 fuzz_fuzz_proto_smux := proto_smux
+fuzz_fuzz_http_head := proto_http proto_http_target proto_http_write addr
+fuzz_fuzz_http_body := proto_http_body
