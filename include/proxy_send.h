@@ -33,6 +33,10 @@ struct proxy_send {
 	size_t added_count;
 };
 
+/* Random; for one session. */
+#define PROXY_UNIQUE_ID_SIZE 33
+void proxy_send_make_unique_id(char out[static PROXY_UNIQUE_ID_SIZE]);
+
 /* "all", or names and 0xNN separated by commas. 0, or -EINVAL with a sentence in why. */
 int proxy_send_parse_pass(struct proxy_send *plan, const char *text, char *why, size_t why_cap);
 /* TYPE=VALUE separated by commas; VALUE is text, or hex:6162. 0, -ENOMEM, or -EINVAL as above; plan->added must be empty. */
@@ -43,6 +47,7 @@ bool proxy_send_passes_any(const struct proxy_send *plan);
 
 struct proxy_send_facts {
 	struct addr src, dst;
+	bool datagram; /* udp, not tcp */
 	const uint8_t *tlvs; /* of the received header */
 	size_t tlvs_len;
 	const char *unique_id, *client, *service, *sid; /* for templates */

@@ -18,6 +18,7 @@
 #include "addr.h"
 #include "flow.h"
 #include "log.h"
+#include "proxy_send.h"
 #include "resolver.h"
 #include "selector.h"
 #include "service.h"
@@ -46,7 +47,7 @@ struct session_host {
 	void (*idle)(struct session_host *host); /* the last session ended while draining */
 };
 
-struct session_tlv_texts;
+struct proxy_texts;
 
 struct session {
 	struct pair pair; /* io[SIDE_CLIENT] watches the client from the start */
@@ -70,8 +71,8 @@ struct session {
 	bool preface_late; /* the wait for a silent client is over */
 	uint8_t *tlvs;     /* of a believed header, where the service keeps them */
 	size_t tlvs_len;
-	struct session_tlv_texts *texts; /* what the log shows of them, or NULL */
-	char unique_id[33]; /* "" unless a target gets one */
+	struct proxy_texts *texts; /* what the log shows of them, or NULL */
+	char unique_id[PROXY_UNIQUE_ID_SIZE]; /* "" unless a target gets one */
 	uint8_t *preface;
 	size_t preface_len, preface_cap;
 	struct dial *dial;

@@ -11,18 +11,37 @@
 #pragma once
 
 #include "proto_proxy.h"
+#include "proxy_texts.h"
 #include "udp_batch.h"
+#include "udp_send.h"
 #include "udp_service.h"
 #include "udp_table.h"
 
 enum {
 	UDP_HELD_MAX = 8,		 /* datagrams of one session that wait for its target's address */
 	UDP_HELD_BYTES_MAX = 4 << 20,	 /* of all sessions of a service */
-	UDP_HEADER_MAX = PROXY_V2_FIXED + 36,
 };
 
 /* What is told at most once a second, with how often it happened. */
-enum udp_trouble { UDP_TROUBLE_FULL, UDP_TROUBLE_HEADER, UDP_TROUBLE_SIZE, UDP_TROUBLE_RESOURCES, UDP_TROUBLE_COUNT };
+enum udp_trouble {
+	UDP_TROUBLE_FULL,
+	UDP_TROUBLE_SIZE,
+	UDP_TROUBLE_RESOURCES,
+	UDP_TROUBLE_OVERFLOW,   /* our PROXY header cannot say everything it was told to */
+	UDP_TROUBLE_INVALID,    /* and what is wrong with received ones: a session's reasons, each on its own */
+	UDP_TROUBLE_UNEXPECTED,
+	UDP_TROUBLE_MISSING,
+	UDP_TROUBLE_TRUNCATED,
+	UDP_TROUBLE_COUNT,
+};
+
+/* Answers that leave together: they still lie in their batch. */
+struct udp_replies {
+	unsigned count;
+	struct mmsghdr msg[UDP_SEND_MAX];
+	struct iovec iov[UDP_SEND_MAX];
+	struct udp_session *owner[UDP_SEND_MAX];
+};
 
 struct udp_service {
 	struct session_host *host;
@@ -32,7 +51,9 @@ struct udp_service {
 	bool wildcard;
 	uint64_t idle_ns;
 	struct udp_table table;
-	struct udp_batch in, replies;
+	struct udp_batch in, back;
+	struct udp_replies replies;
+	struct udp_sender sender;
 	struct loop_timer expiry;
 	struct loop_task flush_task, bury_task;
 	struct udp_session *dead; /* freed after the turn's events */
@@ -47,6 +68,8 @@ struct udp_arrival {
 	struct addr peer, local; /* as the kernel gave them: v4-mapped on a dual-stack socket */
 	struct addr client, client_dst; /* unset unless a PROXY header said so */
 	uint8_t proxy_version;
+	const uint8_t *tlvs; /* of a believed header, where the service keeps them */
+	size_t tlvs_len;
 	struct iovec data; /* without the header */
 };
 
@@ -61,8 +84,13 @@ struct udp_session {
 	unsigned attempts;
 	unsigned burst; /* answers to ask for at once: as many as came lately */
 	bool ended, proxy_addrs, header_sent, refused, too_big, answered;
-	uint8_t proxy_version, header_len;
-	uint8_t header[UDP_HEADER_MAX]; /* ours, in front of datagrams to the target */
+	uint8_t proxy_version;
+	uint16_t header_len;
+	uint8_t *header; /* ours, in front of datagrams to the target */
+	uint8_t *tlvs;   /* of the header that came last */
+	size_t tlvs_len;
+	struct proxy_texts *texts; /* what the log shows of them, or NULL */
+	char unique_id[PROXY_UNIQUE_ID_SIZE]; /* "" unless a target gets one */
 	struct addr reply_to;		/* the peer as the socket wants it */
 	struct udp_control reply_from;
 	struct addr peer, local, client, client_dst, upstream, upstream_src;
@@ -85,6 +113,15 @@ bool udp_service_evict(struct udp_service *u, const struct udp_session *keep);
 /* Reads what the service wants read in front of a payload. False: drop the datagram (counted and told). */
 bool udp_receive(struct udp_service *u, struct udp_arrival *in);
 
+/* --- udp_header.c --- */
+/* The header for the session's target, if it gets one. False: the session has ended. */
+bool udp_header_build(struct udp_session *s);
+/* The datagram came with other TLVs than the session's last one. */
+bool udp_header_differs(const struct udp_session *s, const struct udp_arrival *in);
+/* From here on it is these TLVs that are sent on. False: the session has ended. */
+bool udp_header_take(struct udp_session *s, const struct udp_arrival *in);
+void udp_header_free(struct udp_session *s);
+
 /* --- udp_session.c --- */
 /* In the table, its target being looked up, or NULL when it could not be made. */
 struct udp_session *udp_session_new(struct udp_service *u, const struct udp_key *key, const struct udp_arrival *first);
@@ -104,5 +141,7 @@ void udp_log_open(const struct udp_session *s);
 void udp_log_connected(const struct udp_session *s);
 void udp_log_close(const struct udp_session *s);
 void udp_log_fault(const struct udp_session *s, enum log_level level, const char *text);
+/* What a refused header's reason is told as. */
+enum udp_trouble udp_log_trouble_of(const char *reason);
 /* kind "listener", at most once a second for each what. */
 void udp_log_trouble(struct udp_service *u, enum udp_trouble what, const struct addr *peer, const char *text);

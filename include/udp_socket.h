@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "addr.h"
@@ -22,6 +23,22 @@ struct udp_control {
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	};
+};
+
+/* What comes with an arrival: a local address, the length of its segments. */
+struct udp_control_in {
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
+	};
+};
+
+/* A local address to answer from, and how to cut. */
+struct udp_control_out {
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
 	};
 };
 
@@ -38,5 +55,9 @@ int udp_socket_connect(const struct addr *to, bool whole, struct addr *from);
 bool udp_socket_is_wildcard(const struct addr *at);
 /* The address a datagram was sent to; local keeps its port, and its value when the kernel did not say. */
 void udp_control_read(struct msghdr *msg, struct addr *local);
+/* How long each datagram of an arrival of len bytes is (UDP_GRO): len itself when it is one. */
+unsigned udp_control_segment(struct msghdr *msg, unsigned len);
+/* Has the kernel cut msg into segments; its own ancillary data, if any, is copied to out and stays. */
+void udp_control_add_segment(struct udp_control_out *out, struct msghdr *msg, uint16_t segment);
 /* For an answer from local to peer on a socket of that family. */
 void udp_control_make(struct udp_control *out, int family, const struct addr *local, const struct addr *peer);

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -180,10 +179,7 @@ static void warn_if_gullible(struct app *app, const struct service *svc)
 	log_begin(&rec, LOG_WARN);
 	log_str(&rec, "kind", "service");
 	log_str(&rec, "service", svc->cfg->name);
-	/* udp services have no list of sources yet */
-	log_emit(app->log, &rec, "service %s believes PROXY headers from any source: %s", svc->cfg->name,
-		 !strcasecmp(svc->cfg->handler_type, "udp") ? "let only trusted senders reach it"
-							    : "set proxyProtocol.from");
+	log_emit(app->log, &rec, "service %s believes PROXY headers from any source: set proxyProtocol.from", svc->cfg->name);
 }
 
 static int open_all(struct app *app)

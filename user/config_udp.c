@@ -16,7 +16,10 @@
 static const char *const udp_only[] = {"proxyProtocol.udp", "ttl", "readBufferSize", "udp.sessions", NULL};
 
 static const char *const with_udp[] = {
-	"proxyProtocol", "proxyProtocol.maxSize", "idleTimeout", "keepalive", "reuseport", NULL,
+	"proxyProtocol", "proxyProtocol.maxSize", "proxyProtocol.policy", "proxyProtocol.from", "proxyProtocol.untrusted",
+	"proxyProtocol.versions", "proxyProtocol.crc32c", "proxyProtocol.unspec", "proxyProtocol.v4InTCP6", "proxyProtocol.logTLV",
+	"proxyProtocol.dst", "proxyProtocol.pass", "proxyProtocol.add", "proxyProtocol.sendCrc32c",
+	"idleTimeout", "keepalive", "reuseport", NULL,
 };
 
 bool config_is_udp(const struct service_config *svc)
@@ -70,6 +73,9 @@ int config_check_udp(struct service_config *svc, struct config_error *err)
 		rc = check_keys(&svc->listener_metadata, udp, err);
 	if (rc || !udp)
 		return rc;
+	/* Version 1 is a text for streams: only who asks for it gets it. */
+	if (!config_metadata_get(&svc->metadata, "proxyProtocol.versions"))
+		svc->opt.recv_versions = 1u << 2;
 	svc->opt.engine = ENGINE_COPY; /* no other can move datagrams: not a reason to load one */
 	return check_values(svc, err);
 }

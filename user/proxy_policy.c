@@ -47,7 +47,7 @@ static struct proxy_verdict on_header(const struct proxy_rules *rules, const str
 
 static struct proxy_verdict on_payload(const struct proxy_rules *rules)
 {
-	return proxy_insists(rules) ? end(missing, "the client sent something else") : act(PROXY_PASS);
+	return proxy_insists(rules) ? end(missing, "something else came") : act(PROXY_PASS);
 }
 
 static struct proxy_verdict on_part(const struct proxy_rules *rules, const struct proxy_sight *sight)

@@ -10,6 +10,7 @@
 #include "proxy_send.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,14 @@ void proxy_send_free(struct proxy_send *plan)
 
 /* --- a header ------------------------------------------------------------------------------------------- */
 
+void proxy_send_make_unique_id(char out[static PROXY_UNIQUE_ID_SIZE])
+{
+	uint64_t random[2];
+
+	arc4random_buf(random, sizeof(random));
+	snprintf(out, PROXY_UNIQUE_ID_SIZE, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+}
+
 static const char *template_value(const struct proxy_send_facts *facts, int which)
 {
 	const char *const values[TEMPLATE_COUNT] = {
@@ -292,6 +301,11 @@ static int collect_added(const struct proxy_send *plan, const struct proxy_send_
 	return 0;
 }
 
+static enum proxy_proto proto_of(const struct proxy_send_facts *facts)
+{
+	return facts->datagram ? PROXY_PROTO_DGRAM : PROXY_PROTO_STREAM;
+}
+
 static ssize_t build_v2(const struct proxy_send *plan, const struct proxy_send_facts *facts, uint8_t *out, size_t cap)
 {
 	size_t passed = facts->tlvs ? collect_passed(plan, facts, NULL) : 0, count = passed + plan->added_count;
@@ -304,8 +318,7 @@ static ssize_t build_v2(const struct proxy_send *plan, const struct proxy_send_f
 	if (!rc)
 		rc = collect_added(plan, facts, list + passed, scratch);
 	if (!rc)
-		rc = proxy_build_v2_tlvs(out, cap, &facts->src, &facts->dst, PROXY_PROTO_STREAM, list, count,
-					 plan->crc32c);
+		rc = proxy_build_v2_tlvs(out, cap, &facts->src, &facts->dst, proto_of(facts), list, count, plan->crc32c);
 	free(scratch);
 	free(list);
 	return rc;
@@ -316,7 +329,6 @@ ssize_t proxy_send_build(const struct proxy_send *plan, const struct proxy_send_
 	if (plan->version == 1)
 		return proxy_build_v1(out, cap, &facts->src, &facts->dst);
 	if (!facts->tlvs && !plan->added_count)
-		return proxy_build_v2_tlvs(out, cap, &facts->src, &facts->dst, PROXY_PROTO_STREAM, NULL, 0,
-					   plan->crc32c);
+		return proxy_build_v2_tlvs(out, cap, &facts->src, &facts->dst, proto_of(facts), NULL, 0, plan->crc32c);
 	return build_v2(plan, facts, out, cap);
 }

@@ -11,7 +11,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,20 +132,12 @@ void session_cut(struct session *s, enum pair_end end)
 
 /* --- the handler's turn ---------------------------------------------------------------------------------- */
 
-static void make_unique_id(struct session *s)
-{
-	uint64_t random[2];
-
-	arc4random_buf(random, sizeof(random));
-	snprintf(s->unique_id, sizeof(s->unique_id), "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
-}
-
 void session_begin_handler(struct session *s)
 {
 	loop_timer_cancel(s->host->env.loop, &s->timer);
 	session_set_state(s, SESSION_HANDSHAKE);
 	if (s->svc->unique_id)
-		make_unique_id(s);
+		proxy_send_make_unique_id(s->unique_id);
 	session_log_open(s);
 	s->svc->handler->start(s);
 }

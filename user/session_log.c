@@ -12,36 +12,14 @@
 #include <sys/socket.h>
 
 #include "engine.h"
-#include "proto_proxy.h"
-#include "proxy_text.h"
+#include "proxy_texts.h"
 #include "session.h"
-
-/* On request only (proxyProtocol.logTLV): the sender chose these bytes. */
-struct session_tlv_texts {
-	char authority[PROXY_TEXT_MAX], unique_id[PROXY_TEXT_MAX], vpc_endpoint[PROXY_TEXT_MAX];
-};
-
-/* The first of a type counts, as everywhere. */
-static void take_text(struct session_tlv_texts *texts, const struct proxy_tlv *tlv)
-{
-	bool aws = tlv->type == PROXY_TLV_AWS && tlv->len && tlv->value[0] == PROXY_AWS_VPC_ENDPOINT;
-
-	if (tlv->type == PROXY_TLV_AUTHORITY && !texts->authority[0])
-		proxy_text(tlv->value, tlv->len, texts->authority);
-	else if (tlv->type == PROXY_TLV_UNIQUE_ID && !texts->unique_id[0])
-		proxy_text(tlv->value, tlv->len, texts->unique_id);
-	else if (aws && !texts->vpc_endpoint[0])
-		proxy_text(tlv->value + 1, tlv->len - 1u, texts->vpc_endpoint);
-}
 
 void session_log_keep_tlvs(struct session *s)
 {
-	size_t offset = 0;
-	struct proxy_tlv tlv;
-
-	s->texts = calloc(1, sizeof(*s->texts));
-	while (s->texts && proxy_tlv_next(s->tlvs, s->tlvs_len, &offset, &tlv) > 0)
-		take_text(s->texts, &tlv);
+	s->texts = malloc(sizeof(*s->texts));
+	if (s->texts)
+		proxy_texts_take(s->texts, s->tlvs, s->tlvs_len);
 }
 
 /* Empty ones are left out. */
@@ -52,11 +30,7 @@ static void proxy_fields(struct log_record *rec, const struct session *s)
 	if (s->proxy_addrs)
 		log_addr(rec, "proxyDst", &s->client_dst);
 	log_str(rec, "uniqueId", s->unique_id);
-	if (!s->texts)
-		return;
-	log_str(rec, "proxyAuthority", s->texts->authority);
-	log_str(rec, "proxyUniqueId", s->texts->unique_id);
-	log_str(rec, "proxyVpcEndpoint", s->texts->vpc_endpoint);
+	proxy_texts_log(rec, s->texts);
 }
 
 static void base_fields(struct log_record *rec, const struct session *s, enum log_level level)

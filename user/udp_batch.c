@@ -8,6 +8,7 @@
 #include "udp_batch.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,20 +27,17 @@ void udp_batch_fini(struct udp_batch *batch)
 	batch->memory = NULL;
 }
 
-static void prepare(struct udp_batch *batch, unsigned i, size_t len)
+static void prepare(struct udp_batch *batch, unsigned i, bool name)
 {
-	batch->iov[i] = (struct iovec){.iov_base = batch->memory + (size_t)i * SLOT, .iov_len = len};
-	batch->msg[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &batch->iov[i], .msg_iovlen = 1}};
-}
-
-static void want_names(struct udp_batch *batch, unsigned i)
-{
-	struct msghdr *hdr = &batch->msg[i].msg_hdr;
-
-	hdr->msg_name = &batch->name[i].sa;
-	hdr->msg_namelen = sizeof(batch->name[i]) - offsetof(struct addr, sa);
-	hdr->msg_control = batch->control[i].bytes;
-	hdr->msg_controllen = sizeof(batch->control[i].bytes);
+	batch->iov[i] = (struct iovec){.iov_base = batch->memory + (size_t)i * SLOT, .iov_len = UDP_DATAGRAM_MAX};
+	batch->msg[i].msg_hdr = (struct msghdr){
+		.msg_iov = &batch->iov[i],
+		.msg_iovlen = 1,
+		.msg_name = name ? &batch->name[i].sa : NULL,
+		.msg_namelen = name ? sizeof(batch->name[i]) - offsetof(struct addr, sa) : 0,
+		.msg_control = batch->control[i].bytes,
+		.msg_controllen = sizeof(batch->control[i].bytes),
+	};
 }
 
 static int receive(struct udp_batch *batch, int fd, unsigned want)
@@ -48,24 +46,23 @@ static int receive(struct udp_batch *batch, int fd, unsigned want)
 
 	if (n < 0)
 		return -errno;
+	for (int i = 0; i < n; i++) {
+		unsigned at = batch->count + (unsigned)i;
+		struct msghdr *hdr = &batch->msg[at].msg_hdr;
+		batch->name[at].len = hdr->msg_name ? hdr->msg_namelen : 0;
+		batch->iov[at].iov_len = batch->msg[at].msg_len;
+		batch->segment[at] = udp_control_segment(hdr, batch->msg[at].msg_len);
+	}
 	batch->count += (unsigned)n;
 	return n;
 }
 
-int udp_batch_receive(struct udp_batch *batch, int fd, size_t datagram_max)
+int udp_batch_receive(struct udp_batch *batch, int fd)
 {
-	unsigned used = batch->prepared == datagram_max ? batch->count : UDP_BATCH;
-
-	for (unsigned i = 0; i < used; i++) {
-		prepare(batch, i, datagram_max);
-		want_names(batch, i);
-	}
-	batch->prepared = datagram_max;
+	for (unsigned i = 0; i < UDP_BATCH; i++)
+		prepare(batch, i, true);
 	batch->count = 0;
-	int n = receive(batch, fd, UDP_BATCH);
-	for (int i = 0; i < n; i++)
-		batch->name[i].len = batch->msg[i].msg_hdr.msg_namelen;
-	return n;
+	return receive(batch, fd, UDP_BATCH);
 }
 
 int udp_batch_append(struct udp_batch *batch, int fd, unsigned want)
@@ -75,24 +72,6 @@ int udp_batch_append(struct udp_batch *batch, int fd, unsigned want)
 	if (want > room)
 		want = room;
 	for (unsigned i = first; i < first + want; i++)
-		prepare(batch, i, UDP_DATAGRAM_MAX);
-	int n = receive(batch, fd, want);
-	for (unsigned i = first; i < batch->count; i++)
-		batch->iov[i].iov_len = batch->msg[i].msg_len;
-	return n;
-}
-
-void udp_send(int fd, struct mmsghdr *msgs, unsigned count, udp_failed_fn failed, void *ctx)
-{
-	bool again = false;
-
-	for (unsigned done = 0; done < count;) {
-		int n = sendmmsg(fd, msgs + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n <= 0 && failed(ctx, done, errno, again) && !again) {
-			again = true;
-			continue;
-		}
-		done += n > 0 ? (unsigned)n : 1;
-		again = false;
-	}
+		prepare(batch, i, false);
+	return receive(batch, fd, want);
 }

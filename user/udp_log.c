@@ -6,6 +6,8 @@
  * Owns: nothing. Never: costs anything when the level is off.
  * See: session_log.c, include/log.h.
  */
+#include <string.h>
+
 #include "udp_session.h"
 
 static const uint64_t TELL_EVERY_NS = UINT64_C(1000000000);
@@ -33,6 +35,8 @@ static void base_fields(struct log_record *rec, const struct udp_session *s, enu
 		log_u64(rec, "proxyVersion", s->proxy_version);
 	if (s->proxy_addrs)
 		log_addr(rec, "proxyDst", &s->client_dst);
+	log_str(rec, "uniqueId", s->unique_id);
+	proxy_texts_log(rec, s->texts);
 	if (s->node < 0)
 		return;
 	log_str(rec, "node", s->service->svc->nodes[s->node].name);
@@ -103,6 +107,23 @@ void udp_log_fault(const struct udp_session *s, enum log_level level, const char
 	log_emit(log_of(s), &rec, "%s", text);
 }
 
+/* Those that a session would end with. */
+static const char *const reasons[UDP_TROUBLE_COUNT] = {
+	[UDP_TROUBLE_OVERFLOW] = "proxy-header-overflow",
+	[UDP_TROUBLE_INVALID] = "proxy-header-invalid",
+	[UDP_TROUBLE_UNEXPECTED] = "proxy-header-unexpected",
+	[UDP_TROUBLE_MISSING] = "proxy-header-missing",
+	[UDP_TROUBLE_TRUNCATED] = "proxy-header-truncated",
+};
+
+enum udp_trouble udp_log_trouble_of(const char *reason)
+{
+	for (enum udp_trouble what = 0; what < UDP_TROUBLE_COUNT; what++)
+		if (reasons[what] && !strcmp(reasons[what], reason))
+			return what;
+	return UDP_TROUBLE_INVALID;
+}
+
 void udp_log_trouble(struct udp_service *u, enum udp_trouble what, const struct addr *peer, const char *text)
 {
 	uint64_t now = loop_now(u->host->env.loop);
@@ -115,7 +136,7 @@ void udp_log_trouble(struct udp_service *u, enum udp_trouble what, const struct 
 	log_str(&rec, "kind", "listener");
 	log_str(&rec, "service", u->svc->cfg->name);
 	log_str(&rec, "network", "udp");
-	log_str(&rec, "reason", what == UDP_TROUBLE_HEADER ? "proxy-header-invalid" : NULL);
+	log_str(&rec, "reason", reasons[what]);
 	log_addr(&rec, "remote", peer);
 	log_u64(&rec, "count", u->trouble[what].count);
 	log_emit(u->host->log, &rec, "%s", text);

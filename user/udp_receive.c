@@ -3,78 +3,80 @@
  * udp_receive.c - a PROXY header at the beginning of a datagram.
  *
  * Why per datagram: a proxy may carry many clients over one socket, so only the header says whose a datagram is, and a bad one
- * costs that datagram only. Which datagrams are believed is decided in judge() alone.
- * Owns: nothing. Never: remembers a header for a later datagram; answers one that it drops.
- * See: include/proto_proxy.h; proxy-protocol.txt section 2 (datagrams).
+ * costs that datagram only. A datagram is all there is: nothing is waited for, its end is the end of the header's time.
+ * Owns: nothing. Never: decides who may claim what (proxy_policy.c does); remembers a header for a later datagram; answers
+ * one that it drops.
+ * See: include/proto_proxy.h; proxy-protocol.txt section 2 (datagrams); session_preface.c for TCP.
  */
 #include <stdio.h>
 
+#include "proxy_policy.h"
 #include "udp_session.h"
-
-enum verdict { BARE, PROXIED, DROP };
 
 /* A beginning of the signature that the datagram's end cuts off is a payload, for instance an empty one. */
 enum { SIGNATURE_LEN = 12 };
 
-static void describe(const struct proxy_fault *fault, char *out, size_t cap)
-{
-	snprintf(out, cap, "PROXY header: %s (at byte %zu, section %s of the specification): datagram dropped", fault->error,
-		 fault->offset, fault->section);
-}
-
-/* Version 1 is a text for streams. A header may be left out; whoever sent it is believed. */
-static enum verdict judge(const struct service *svc, const struct udp_arrival *in, struct proxy_header *header, char *why,
-			  size_t cap)
-{
-	const struct iovec *data = &in->data;
-	struct proxy_limits limits = proxy_default_limits;
-	struct proxy_fault fault;
-
-	limits.max_size = svc->cfg->opt.recv_proxy_max;
-	limits.allow_v1 = false;
-	switch (proxy_parse(data->iov_base, data->iov_len, &limits, header, &fault)) {
-	case PROXY_ACCEPT:
-		return PROXIED;
-	case PROXY_NOT_PROXY:
-		return BARE;
-	case PROXY_NEED_MORE:
-		if (data->iov_len < SIGNATURE_LEN)
-			return BARE;
-		snprintf(why, cap, "PROXY header: the datagram ends inside it: dropped");
-		return DROP;
-	case PROXY_REJECT:
-		break;
-	}
-	describe(&fault, why, cap);
-	return DROP;
-}
-
-static void take(struct udp_arrival *in, const struct proxy_header *header)
+static void take_off(struct udp_arrival *in, const struct proxy_header *header)
 {
 	in->proxy_version = (uint8_t)header->version;
 	in->data.iov_base = (uint8_t *)in->data.iov_base + header->consumed;
 	in->data.iov_len -= header->consumed;
+}
+
+static void believe(const struct service *svc, struct udp_arrival *in, const struct proxy_header *header)
+{
+	if (svc->keep_tlvs) {
+		in->tlvs = header->tlvs;
+		in->tlvs_len = header->tlvs_len;
+	}
 	if (addr_is_set(&header->src) && addr_family(&header->src) != AF_UNIX) {
 		in->client = header->src;
 		in->client_dst = header->dst;
 	}
 }
 
-bool udp_receive(struct udp_service *u, struct udp_arrival *in)
+static void refuse(struct udp_service *u, const struct udp_arrival *in, const struct proxy_verdict *verdict,
+		   enum proxy_result result, const struct proxy_fault *fault)
 {
-	struct proxy_header header;
 	char why[256];
 
-	switch (judge(u->svc, in, &header, why, sizeof(why))) {
-	case PROXIED:
-		take(in, &header);
-		return true;
-	case BARE:
-		return true;
-	case DROP:
-		break;
-	}
+	if (result == PROXY_REJECT)
+		snprintf(why, sizeof(why), "PROXY header: %s (at byte %zu, section %s of the specification): datagram dropped",
+			 fault->error, fault->offset, fault->section);
+	else if (result == PROXY_NEED_MORE)
+		snprintf(why, sizeof(why), "PROXY header: the datagram ends inside it: dropped");
+	else
+		snprintf(why, sizeof(why), "PROXY header: %s: datagram dropped", verdict->text);
 	atomic_fetch_add(&u->svc->rejected_headers, 1);
-	udp_log_trouble(u, UDP_TROUBLE_HEADER, &in->peer, why);
-	return false;
+	udp_log_trouble(u, udp_log_trouble_of(verdict->reason), &in->peer, why);
+}
+
+static enum proxy_result look(const struct service *svc, const struct udp_arrival *in, struct proxy_header *header,
+			      struct proxy_fault *fault)
+{
+	enum proxy_result result = proxy_parse(in->data.iov_base, in->data.iov_len, &svc->recv_limits, header, fault);
+
+	return result == PROXY_NEED_MORE && in->data.iov_len < SIGNATURE_LEN ? PROXY_NOT_PROXY : result;
+}
+
+bool udp_receive(struct udp_service *u, struct udp_arrival *in)
+{
+	const struct service *svc = u->svc;
+	struct proxy_sight sight = {.bytes = true, .moment = PROXY_AT_EOF};
+	struct proxy_header header = {0};
+	struct proxy_fault fault = {0};
+
+	sight.trusted = !svc->recv_from.count || acl_match(&svc->recv_from, &in->peer);
+	if (proxy_skips(&svc->recv_rules, sight.trusted))
+		return true;
+	sight.result = look(svc, in, &header, &fault);
+	sight.command = header.command;
+	struct proxy_verdict verdict = proxy_decide(&svc->recv_rules, &sight);
+	if (verdict.action == PROXY_BELIEVE)
+		believe(svc, in, &header);
+	if (verdict.action == PROXY_BELIEVE || verdict.action == PROXY_CONSUME)
+		take_off(in, &header);
+	if (verdict.action == PROXY_END)
+		refuse(u, in, &verdict, sight.result, &fault);
+	return verdict.action != PROXY_END;
 }

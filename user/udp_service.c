@@ -3,6 +3,7 @@
  * udp_service.c - datagrams of clients in, each to its session; sessions out of the table when their time is up.
  *
  * Why runs: the datagrams of one batch that follow each other and belong to one session go to its target with one call.
+ * Why a datagram's length is checked here: a buffer may hold several (UDP_GRO), so the kernel is given room for any.
  * Why one timer: all sessions of a service have the same idle limit, so only the one unused longest can be next.
  * Owns: struct udp_service. Never: talks to a target (udp_session.c does).
  * See: include/udp_session.h.
@@ -37,7 +38,7 @@ static bool on_reply_failed(void *ctx, unsigned index, int err, bool again)
 	(void)err, (void)again; /* the client is out of reach, or the socket's buffer full: as if lost on the way */
 	s->dropped++;
 	s->out_datagrams--;
-	s->out_bytes -= u->replies.msg[index].msg_hdr.msg_iov->iov_len;
+	s->out_bytes -= u->replies.iov[index].iov_len;
 	return false;
 }
 
@@ -46,7 +47,7 @@ void udp_service_flush(struct udp_service *u)
 	unsigned count = u->replies.count;
 
 	u->replies.count = 0;
-	udp_send(u->io.fd, u->replies.msg, count, on_reply_failed, u);
+	udp_send(&u->sender, u->io.fd, u->replies.msg, count, on_reply_failed, u);
 }
 
 /* --- making room --------------------------------------------------------------------------------------- */
@@ -101,7 +102,7 @@ static struct udp_session *find_session(struct udp_service *u, const struct udp_
 	struct udp_entry *entry = udp_table_find(&u->table, key);
 
 	if (entry)
-		return udp_service_session(entry);
+		return udp_header_take(udp_service_session(entry), in) ? udp_service_session(entry) : NULL;
 	if (udp_table_is_full(&u->table)) {
 		udp_log_trouble(u, UDP_TROUBLE_FULL, &in->peer, "too many udp sessions: the one unused longest is ended");
 		udp_service_evict(u, NULL);
@@ -114,46 +115,64 @@ static struct udp_session *find_session(struct udp_service *u, const struct udp_
 /* False: it is for nobody. */
 static bool read_arrival(struct udp_service *u, unsigned i, struct udp_arrival *in)
 {
-	struct mmsghdr *msg = &u->in.msg[i];
-
 	*in = (struct udp_arrival){.peer = u->in.name[i], .local = u->at};
-	in->data = (struct iovec){.iov_base = u->in.iov[i].iov_base, .iov_len = msg->msg_len};
 	if (u->wildcard)
-		udp_control_read(&msg->msg_hdr, &in->local);
-	if (!addr_port(&in->peer) || addr_equal(&in->peer, &in->local)) /* nobody can be there but ourselves */
-		return false;
-	if (msg->msg_hdr.msg_flags & MSG_TRUNC) {
-		udp_log_trouble(u, UDP_TROUBLE_SIZE, &in->peer, "a datagram longer than readBufferSize is dropped");
-		return false;
-	}
-	return !u->svc->cfg->opt.recv_proxy || udp_receive(u, in);
+		udp_control_read(&u->in.msg[i].msg_hdr, &in->local);
+	return addr_port(&in->peer) && !addr_equal(&in->peer, &in->local); /* nobody can be there but ourselves */
 }
 
-static void route(struct udp_service *u, unsigned i, struct run *run)
+static bool joins(const struct run *run, const struct udp_key *key, const struct udp_arrival *in)
 {
-	struct udp_arrival in;
+	return run->session && run->count < UDP_BATCH && udp_key_equal(&run->session->entry.key, key) &&
+	       !udp_header_differs(run->session, in);
+}
+
+static void route(struct udp_service *u, struct udp_arrival *in, struct run *run)
+{
 	struct udp_key key;
 
-	if (!read_arrival(u, i, &in))
+	if (in->data.iov_len > (size_t)u->svc->cfg->opt.read_buffer) {
+		udp_log_trouble(u, UDP_TROUBLE_SIZE, &in->peer, "a datagram longer than readBufferSize is dropped");
 		return;
-	udp_key_make(&key, &in.peer, &in.local, &in.client, &in.client_dst);
-	if (!run->session || !udp_key_equal(&run->session->entry.key, &key)) {
+	}
+	if (u->svc->cfg->opt.recv_proxy && !udp_receive(u, in))
+		return;
+	udp_key_make(&key, &in->peer, &in->local, &in->client, &in->client_dst);
+	if (!joins(run, &key, in)) {
 		end_run(run);
-		run->session = find_session(u, &key, &in);
+		run->session = find_session(u, &key, in);
 	}
 	if (run->session)
-		run->data[run->count++] = in.data;
+		run->data[run->count++] = in->data;
+}
+
+/* An arrival's datagrams, each with what was read of the sender anew. */
+static void route_all(struct udp_service *u, unsigned i, struct run *run)
+{
+	const struct iovec *whole = &u->in.iov[i];
+	struct udp_arrival from, in;
+	size_t at = 0, left, segment = u->in.segment[i];
+
+	if (!read_arrival(u, i, &from))
+		return;
+	do {
+		left = whole->iov_len - at;
+		in = from;
+		in.data = (struct iovec){(uint8_t *)whole->iov_base + at, left < segment ? left : segment};
+		route(u, &in, run);
+		at += segment;
+	} while (at < whole->iov_len);
 }
 
 static void on_datagrams(struct loop_io *io, uint32_t events)
 {
 	struct udp_service *u = (struct udp_service *)((char *)io - offsetof(struct udp_service, io));
 	struct run run = {.session = NULL};
-	int n = udp_batch_receive(&u->in, io->fd, (size_t)u->svc->cfg->opt.read_buffer);
+	int n = udp_batch_receive(&u->in, io->fd);
 
 	(void)events;
 	for (int i = 0; i < n; i++)
-		route(u, (unsigned)i, &run);
+		route_all(u, (unsigned)i, &run);
 	end_run(&run);
 }
 
@@ -196,7 +215,7 @@ int udp_service_new(struct udp_service **out, struct session_host *host, struct 
 	if (!err)
 		err = udp_batch_init(&u->in);
 	if (!err)
-		err = udp_batch_init(&u->replies);
+		err = udp_batch_init(&u->back);
 	if (!err)
 		err = open_socket(u);
 	if (err)
@@ -220,6 +239,6 @@ void udp_service_free(struct udp_service *u)
 	udp_session_bury(u);
 	udp_table_fini(&u->table);
 	udp_batch_fini(&u->in);
-	udp_batch_fini(&u->replies);
+	udp_batch_fini(&u->back);
 	free(u);
 }

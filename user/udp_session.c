@@ -30,6 +30,7 @@ void udp_session_bury(struct udp_service *u)
 {
 	for (struct udp_session *s; (s = u->dead);) {
 		u->dead = s->next_dead;
+		udp_header_free(s);
 		free(s);
 	}
 }
@@ -163,7 +164,7 @@ static void send_some(struct udp_session *s, const struct iovec *data, unsigned 
 		prepare(s, &out, i, &data[i]);
 		s->in_bytes += data[i].iov_len;
 	}
-	udp_send(s->io.fd, out.msg, count, on_send_failed, &out);
+	udp_send(&s->service->sender, s->io.fd, out.msg, count, on_send_failed, &out);
 	s->in_datagrams += count - out.failed;
 	s->in_bytes -= out.failed_bytes;
 	s->dropped += out.failed;
@@ -216,20 +217,39 @@ static void on_flush(struct loop_task *task)
 	udp_service_flush((struct udp_service *)((char *)task - offsetof(struct udp_service, flush_task)));
 }
 
-/* Addresses the answers that were just read, from first on. */
+static void push_reply(struct udp_session *s, const struct iovec *data)
+{
+	struct udp_replies *out = &s->service->replies;
+
+	if (out->count == UDP_SEND_MAX)
+		udp_service_flush(s->service);
+	unsigned i = out->count++;
+	out->owner[i] = s;
+	out->iov[i] = *data;
+	out->msg[i].msg_hdr = (struct msghdr){
+		.msg_iov = &out->iov[i],
+		.msg_iovlen = 1,
+		.msg_name = &s->reply_to.sa,
+		.msg_namelen = s->reply_to.len,
+		.msg_control = s->reply_from.len ? s->reply_from.bytes : NULL,
+		.msg_controllen = s->reply_from.len,
+	};
+	s->out_datagrams++;
+	s->out_bytes += data->iov_len;
+}
+
+/* Addresses the answers that were just read, from first on; an arrival may hold several. */
 static void take_replies(struct udp_session *s, unsigned first)
 {
-	struct udp_batch *batch = &s->service->replies;
+	struct udp_batch *back = &s->service->back;
 
-	for (unsigned i = first; i < batch->count; i++) {
-		struct msghdr *hdr = &batch->msg[i].msg_hdr;
-		batch->owner[i] = s;
-		hdr->msg_name = &s->reply_to.sa;
-		hdr->msg_namelen = s->reply_to.len;
-		hdr->msg_control = s->reply_from.len ? s->reply_from.bytes : NULL;
-		hdr->msg_controllen = s->reply_from.len;
-		s->out_datagrams++;
-		s->out_bytes += batch->iov[i].iov_len;
+	for (unsigned i = first; i < back->count; i++) {
+		size_t at = 0, whole = back->iov[i].iov_len, segment = back->segment[i];
+		do {
+			size_t left = whole - at;
+			push_reply(s, &(struct iovec){(uint8_t *)back->iov[i].iov_base + at, left < segment ? left : segment});
+			at += segment;
+		} while (at < whole);
 	}
 	udp_table_touch(&s->service->table, &s->entry, loop_now(loop_of(s)));
 	loop_defer(loop_of(s), &s->service->flush_task, on_flush);
@@ -241,10 +261,12 @@ static void on_upstream(struct loop_io *io, uint32_t events)
 	struct udp_service *u = s->service;
 
 	(void)events; /* an error comes with the next call, which takes it */
-	if (u->replies.count == UDP_BATCH)
+	if (u->back.count == UDP_BATCH || !u->replies.count) {
 		udp_service_flush(u);
-	unsigned first = u->replies.count;
-	int n = udp_batch_append(&u->replies, io->fd, s->burst);
+		u->back.count = 0; /* nothing in it is waited for any more */
+	}
+	unsigned first = u->back.count;
+	int n = udp_batch_append(&u->back, io->fd, s->burst);
 	if (n < 0) {
 		if (is_earlier_error(-n))
 			target_refused(s, -n);
@@ -259,26 +281,14 @@ static void on_upstream(struct loop_io *io, uint32_t events)
 
 /* --- start ---------------------------------------------------------------------------------------------------- */
 
-static int build_header(struct udp_session *s)
-{
-	if (!s->service->svc->nodes[s->node].send.version)
-		return 0;
-	ssize_t n = proxy_build_v2_tlvs(s->header, sizeof(s->header), &s->client, &s->client_dst, PROXY_PROTO_DGRAM, NULL, 0,
-					false);
-	if (n < 0)
-		return (int)n;
-	s->header_len = (uint8_t)n;
-	return 0;
-}
-
 void udp_session_connected(struct udp_session *s, int fd)
 {
 	struct iovec held[UDP_HELD_MAX];
 	unsigned count = s->held_count;
 
-	if (build_header(s) < 0 || loop_io_add(loop_of(s), &s->io, fd, EPOLLIN, on_upstream) < 0) {
+	if (!udp_header_build(s) || loop_io_add(loop_of(s), &s->io, fd, EPOLLIN, on_upstream) < 0) {
 		close(fd);
-		udp_session_end(s, "no-memory");
+		udp_session_end(s, "no-memory"); /* unless it has ended already */
 		return;
 	}
 	s->connected_ns = loop_now(loop_of(s));
@@ -325,10 +335,14 @@ struct udp_session *udp_session_new(struct udp_service *u, const struct udp_key 
 	s->entry.key = *key;
 	set_addresses(s, first);
 	log_new_sid(s->sid);
+	if (u->svc->unique_id)
+		proxy_send_make_unique_id(s->unique_id);
 	udp_table_insert(&u->table, &s->entry, s->start_ns);
 	atomic_fetch_add(u->host->total, 1);
 	atomic_fetch_add(&u->svc->accepted, 1);
-	udp_log_open(s);
-	udp_dial(s);
+	if (udp_header_take(s, first)) {
+		udp_log_open(s);
+		udp_dial(s);
+	}
 	return s->ended ? NULL : s;
 }

@@ -9,6 +9,7 @@
 #include "udp_socket.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -87,6 +88,7 @@ int udp_socket_listen(const struct addr *at, struct addr *bound)
 		set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	else if (udp_socket_is_wildcard(at))
 		set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
 	if (bind(fd, &at->sa, at->len) < 0)
 		return fail(fd);
 	ask_name(fd, bound);
@@ -103,6 +105,7 @@ int udp_socket_connect(const struct addr *to, bool whole, struct addr *from)
 		set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
 	else if (whole)
 		set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
+	set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
 	if (connect(fd, &to->sa, to->len) < 0)
 		return fail(fd);
 	ask_name(fd, from);
@@ -126,6 +129,35 @@ void udp_control_read(struct msghdr *msg, struct addr *local)
 			addr_from_in6(local, &info.ipi6_addr, port);
 		}
 	}
+}
+
+unsigned udp_control_segment(struct msghdr *msg, unsigned len)
+{
+	int segment;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
+			continue;
+		memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+		return segment > 0 && (unsigned)segment < len ? (unsigned)segment : len;
+	}
+	return len;
+}
+
+void udp_control_add_segment(struct udp_control_out *out, struct msghdr *msg, uint16_t segment)
+{
+	size_t used = msg->msg_control ? msg->msg_controllen : 0;
+	struct cmsghdr *c = (struct cmsghdr *)(out->bytes + used);
+
+	if (used)
+		memcpy(out->bytes, msg->msg_control, used);
+	memset(c, 0, CMSG_SPACE(sizeof(segment)));
+	c->cmsg_level = IPPROTO_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+	msg->msg_control = out->bytes;
+	msg->msg_controllen = used + CMSG_SPACE(sizeof(segment));
 }
 
 static void put(struct udp_control *out, int level, int type, const void *info, size_t len)

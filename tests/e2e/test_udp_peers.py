@@ -86,7 +86,7 @@ def dnsdist_sends():
     gost.wait_log(lambda r: r.get("client", "-") == r.get("remote") and "proxyVersion" in r, "a health check (LOCAL)")
     peer.kill()  # its checks would keep a session alive
     peer.wait()
-    trust = "service service-0 believes PROXY headers from any source: let only trusted senders reach it"
+    trust = "service service-0 believes PROXY headers from any source: set proxyProtocol.from"
     same([r["msg"] for r in gost.log() if r["level"] in ("warning", "error")], [trust], "complaints")
 
 

@@ -3,11 +3,12 @@
  * udprr.c - request-response rate through any UDP path, and whether every answer came to the client it was for.
  *
  *   udprr server [ADDR:]PORT                           echoes until killed, without a PROXY v2 header in front
- *   udprr client HOST PORT CLIENTS DATAGRAMS [SIZE]    prints one JSON line
+ *   udprr client HOST PORT CLIENTS DATAGRAMS [SIZE [WINDOW]]    prints one JSON line
  *
- * Each client has a socket and one datagram under way; it says whose it is and which. An answer with another client's number
+ * Each client has a socket and WINDOW datagrams (1) under way; when all are answered it sends as many again, with one call. A
+ * datagram says whose it is and which. An answer with another client's number
  * is "wrong", one with other bytes "corrupt", one that came too late or twice "stale"; none within half a second is "lost",
- * and the client goes on with the next.
+ * and the client goes on with the next ones.
  * Exit status: 0, or 1 when there was a wrong or corrupt answer, or none at all.
  */
 #include "net.h"
@@ -15,7 +16,7 @@
 
 #include <sys/epoll.h>
 
-enum { BATCH = 64, DATAGRAM_MAX = 65535, EVENTS = 256, SIZE_MIN = 16 };
+enum { BATCH = 64, WINDOW_MAX = 64, DATAGRAM_MAX = 65535, EVENTS = 256, SIZE_MIN = 16 };
 static const uint64_t LOST_AFTER_NS = 500 * 1000000ull;
 static const unsigned char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
@@ -73,17 +74,18 @@ __attribute__((noreturn)) static void run_server(const char *where)
 /* --- client --- */
 struct peer {
 	int fd;
-	uint64_t number, sequence, sent_ns;
+	uint64_t number, sequence, sent_ns; /* sequence: of the first under way */
+	uint64_t waiting;		    /* bit per datagram under way that has no answer yet */
 };
 
 struct load {
 	struct peer *peers;
-	size_t count, size;
+	size_t count, size, window;
 	uint64_t goal, sent, done, wrong, corrupt, stale, lost;
 	int ep;
 };
 
-static unsigned char out_buf[DATAGRAM_MAX], in_buf[DATAGRAM_MAX];
+static unsigned char out_buf[WINDOW_MAX][DATAGRAM_MAX], in_buf[DATAGRAM_MAX];
 
 static uint64_t key_of(uint64_t number, uint64_t sequence)
 {
@@ -97,17 +99,44 @@ static void fill(unsigned char *buf, size_t size, uint64_t number, uint64_t sequ
 	pattern_fill(key_of(number, sequence), 0, buf + SIZE_MIN, size - SIZE_MIN);
 }
 
+static void send_all(const struct load *l, int fd, unsigned count)
+{
+	struct mmsghdr msg[WINDOW_MAX];
+	struct iovec iov[WINDOW_MAX];
+
+	for (unsigned i = 0; i < count; i++) {
+		iov[i] = (struct iovec){ out_buf[i], l->size };
+		msg[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i], .msg_iovlen = 1 } };
+	}
+	for (unsigned done = 0; done < count;) {
+		int n = sendmmsg(fd, msg + done, count - done, 0);
+		if (n <= 0 && errno != ECONNREFUSED)
+			net_die("send: %s", strerror(errno));
+		done += n > 0 ? (unsigned)n : 1;
+	}
+}
+
 static void send_next(struct load *l, struct peer *p)
 {
-	if (l->sent >= l->goal) {
-		p->sent_ns = 0;
-		return;
+	uint64_t left = l->goal - l->sent;
+	unsigned count = (unsigned)(left < l->window ? left : l->window);
+
+	p->sequence += l->window;
+	p->waiting = 0;
+	p->sent_ns = count ? net_now_ns() : 0;
+	for (unsigned i = 0; i < count; i++) {
+		fill(out_buf[i], l->size, p->number, p->sequence + i);
+		p->waiting |= UINT64_C(1) << i;
 	}
-	fill(out_buf, l->size, p->number, ++p->sequence);
-	p->sent_ns = net_now_ns();
-	l->sent++;
-	if (send(p->fd, out_buf, l->size, 0) < 0 && errno != ECONNREFUSED)
-		net_die("send: %s", strerror(errno));
+	l->sent += count;
+	if (count)
+		send_all(l, p->fd, count);
+}
+
+static bool is_awaited(const struct load *l, const struct peer *p, uint64_t sequence)
+{
+	return sequence >= p->sequence && sequence - p->sequence < l->window &&
+	       (p->waiting >> (sequence - p->sequence) & 1);
 }
 
 static void check_answer(struct load *l, struct peer *p, size_t len)
@@ -121,20 +150,24 @@ static void check_answer(struct load *l, struct peer *p, size_t len)
 		l->corrupt++;
 	} else if (number != p->number) {
 		l->wrong++;
-	} else if (sequence != p->sequence || !p->sent_ns) {
+	} else if (!is_awaited(l, p, sequence)) {
 		l->stale++;
 	} else {
 		l->done++;
-		send_next(l, p);
+		p->waiting &= ~(UINT64_C(1) << (sequence - p->sequence));
+		if (!p->waiting)
+			send_next(l, p);
 	}
 }
 
 static void peer_readable(struct load *l, struct peer *p)
 {
-	ssize_t n = recv(p->fd, in_buf, sizeof(in_buf), MSG_DONTWAIT);
-
-	if (n >= 0)
+	for (unsigned i = 0; i < l->window; i++) {
+		ssize_t n = recv(p->fd, in_buf, sizeof(in_buf), MSG_DONTWAIT);
+		if (n < 0)
+			return;
 		check_answer(l, p, (size_t)n);
+	}
 }
 
 /* False: nothing is under way any more. */
@@ -146,7 +179,7 @@ static bool give_up_lost(struct load *l)
 	for (size_t i = 0; i < l->count; i++) {
 		struct peer *p = &l->peers[i];
 		if (p->sent_ns && now - p->sent_ns > LOST_AFTER_NS) {
-			l->lost++;
+			l->lost += (uint64_t)__builtin_popcountll(p->waiting);
 			send_next(l, p);
 		}
 		busy |= p->sent_ns != 0;
@@ -195,15 +228,16 @@ static int run_client(int argc, char **argv)
 	l.count = (size_t)net_long("CLIENTS", argv[4], 1, 60000);
 	l.goal = (uint64_t)net_long("DATAGRAMS", argv[5], 1, 1000000000);
 	l.size = argc > 6 ? (size_t)net_long("SIZE", argv[6], SIZE_MIN, 65507) : 64;
+	l.window = argc > 7 ? (size_t)net_long("WINDOW", argv[7], 1, WINDOW_MAX) : 1;
 	l.peers = calloc(l.count, sizeof(*l.peers));
 	for (size_t i = 0; i < l.count; i++)
 		open_peer(&l, i, &to, len);
 	uint64_t start = net_now_ns();
 	run_load(&l);
 	double took = (double)(net_now_ns() - start) / 1e9;
-	printf("{\"clients\": %zu, \"size\": %zu, \"seconds\": %.3f, \"rate\": %.1f, \"answered\": %llu, \"lost\": %llu, "
+	printf("{\"clients\": %zu, \"size\": %zu, \"window\": %zu, \"seconds\": %.3f, \"rate\": %.1f, \"answered\": %llu, \"lost\": %llu, "
 	       "\"wrong\": %llu, \"corrupt\": %llu, \"stale\": %llu}\n",
-	       l.count, l.size, took, (double)l.done / took, (unsigned long long)l.done, (unsigned long long)l.lost,
+	       l.count, l.size, l.window, took, (double)l.done / took, (unsigned long long)l.done, (unsigned long long)l.lost,
 	       (unsigned long long)l.wrong, (unsigned long long)l.corrupt, (unsigned long long)l.stale);
 	free(l.peers);
 	return l.wrong || l.corrupt || !l.done;
@@ -214,8 +248,8 @@ int main(int argc, char **argv)
 	net_raise_nofile();
 	if (argc == 3 && strcmp(argv[1], "server") == 0)
 		run_server(argv[2]);
-	if (argc >= 6 && argc <= 7 && strcmp(argv[1], "client") == 0)
+	if (argc >= 6 && argc <= 8 && strcmp(argv[1], "client") == 0)
 		return run_client(argc, argv);
-	fprintf(stderr, "usage: udprr server [ADDR:]PORT | udprr client HOST PORT CLIENTS DATAGRAMS [SIZE]\n");
+	fprintf(stderr, "usage: udprr server [ADDR:]PORT | udprr client HOST PORT CLIENTS DATAGRAMS [SIZE [WINDOW]]\n");
 	return 2;
 }

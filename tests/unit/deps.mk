@@ -58,3 +58,6 @@ unit_proto_http := $(http_modules)
 unit_proto_http_body := proto_http_body
 unit_connector_http := connector_http proto_http proto_http_target addr hex
 unit_connector_http_libs := -ljansson
+unit_udp_send := udp_send udp_batch udp_socket addr
+unit_proxy_texts := proxy_texts proxy_text log log_format log_writer log_sink $(proxy_modules)
+unit_proxy_texts_libs := -ljansson

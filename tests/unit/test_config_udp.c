@@ -20,6 +20,15 @@ static const struct {
 	{"udp://:53/:54?keepalive.ttl=10s&udp.bufferSize=512", NULL},
 	{"udp://:53/:54?proxyProtocol=1&proxyProtocol.maxSize=512&handler.proxyProtocol=2", NULL},
 	{"udp://:53/:54?handler.proxyProtocol=2&proxyProtocol.udp=first", NULL},
+	{"udp://:53/:54?proxyProtocol=1&proxyProtocol.policy=require&proxyProtocol.from=10.0.0.0/8&proxyProtocol.untrusted=skip", NULL},
+	{"udp://:53/:54?proxyProtocol=1&proxyProtocol.versions=1,2&proxyProtocol.crc32c=require&proxyProtocol.logTLV=true", NULL},
+	{"udp://:53/:54?proxyProtocol=1&proxyProtocol.unspec=reject&proxyProtocol.v4InTCP6=true", NULL},
+	{"udp://:53/:54?handler.proxyProtocol=2&proxyProtocol.dst=local&proxyProtocol.pass=all&proxyProtocol.add=0xE1=x", NULL},
+	{"udp://:53/:54?handler.proxyProtocol=2&proxyProtocol.sendCrc32c=true", NULL},
+	{"udp://:53/:54?proxyProtocol.policy=require", "has no effect without proxyProtocol=1"},
+	{"udp://:53/:54?proxyProtocol=1&proxyProtocol.untrusted=skip", "has no effect without proxyProtocol.from"},
+	{"udp://:53/:54?proxyProtocol.pass=all", "has no effect without handler.proxyProtocol"},
+	{"udp://:53/:54?proxyProtocol=1&proxyProtocol.wait=1s", "key \"proxyProtocol.wait\" means nothing for a udp service"},
 	{"udp://:53/:54?idleTimeout=1m&reuseport=true", NULL},
 	{"udp://:53/:54,:55?strategy=hash&maxFails=2", NULL},
 	{"UDP://:53/:54", NULL},
@@ -74,12 +83,14 @@ static void test_rows(void)
 static void test_values(void)
 {
 	static const char *const specs[] = {
-		"udp://:1/:2", "udp://:3/:4?ttl=2m&udp.sessions=7&readBufferSize=1K&handler.proxyProtocol=2&proxyProtocol.udp=first&idleTimeout=9s", NULL};
+		"udp://:1/:2?proxyProtocol=1",
+		"udp://:5/:6?proxyProtocol=1&proxyProtocol.versions=1,2", "udp://:3/:4?ttl=2m&udp.sessions=7&readBufferSize=1K&handler.proxyProtocol=2&proxyProtocol.udp=first&idleTimeout=9s", NULL};
 	struct config_error err;
 	struct config cfg;
 
 	CU_ASSERT_EQUAL_FATAL(resolve(&cfg, specs, &err), 0);
-	const struct service_options *a = &cfg.services[0].opt, *b = &cfg.services[1].opt;
+	const struct service_options *a = &cfg.services[0].opt, *b = &cfg.services[2].opt;
+	CU_ASSERT(a->recv_versions == 4 && cfg.services[1].opt.recv_versions == 6);
 	CU_ASSERT_EQUAL(a->ttl_ns, 5000000000);
 	CU_ASSERT_EQUAL(a->udp_sessions, 4096);
 	CU_ASSERT_EQUAL(a->read_buffer, 65535);

@@ -185,6 +185,13 @@ static void test_versions(void)
 	plan.version = 2;
 	facts.tlvs = NULL;
 	CU_ASSERT_EQUAL(proxy_send_build(&plan, &facts, out, sizeof(out)), 28 + 7);
+	CU_ASSERT_EQUAL(out[13], 0x11);
+	facts.datagram = true;
+	CU_ASSERT_EQUAL(proxy_send_build(&plan, &facts, out, sizeof(out)), 28 + 7);
+	CU_ASSERT_EQUAL(out[13], 0x12);
+	facts.tlvs = (const uint8_t *)received;
+	plan.pass[0] = 4;
+	CU_ASSERT(proxy_send_build(&plan, &facts, out, sizeof(out)) > 28 + 7 && out[13] == 0x12);
 }
 
 static void test_unique_id_is_noticed(void)
