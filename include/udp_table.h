@@ -61,6 +61,3 @@ static inline bool udp_table_is_full(const struct udp_table *table)
 {
 	return table->count >= table->max;
 }
-
-/* SipHash-2-4. */
-uint64_t udp_table_hash(const uint64_t seed[2], const void *data, size_t len);

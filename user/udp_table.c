@@ -4,15 +4,16 @@
  *
  * Why SipHash: with a hash that clients can predict, a few thousand chosen source ports make every look-up walk one chain.
  * Owns: the buckets. Never: allocates after udp_table_init().
- * See: Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012).
+ * See: siphash.h.
  */
 #include "udp_table.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "siphash.h"
 
 _Static_assert(sizeof(struct udp_key) == 4 * 18 + 4, "padding would be hashed");
 
@@ -44,58 +45,6 @@ void udp_key_make(struct udp_key *key, const struct addr *peer, const struct add
 bool udp_key_equal(const struct udp_key *a, const struct udp_key *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-/* --- hash ---------------------------------------------------------------------------------------- */
-
-struct sip {
-	uint64_t v0, v1, v2, v3;
-};
-
-static uint64_t rotate(uint64_t x, unsigned bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void sip_rounds(struct sip *s, int rounds)
-{
-	while (rounds--) {
-		s->v0 += s->v1;
-		s->v2 += s->v3;
-		s->v1 = rotate(s->v1, 13) ^ s->v0;
-		s->v3 = rotate(s->v3, 16) ^ s->v2;
-		s->v0 = rotate(s->v0, 32);
-		s->v2 += s->v1;
-		s->v0 += s->v3;
-		s->v1 = rotate(s->v1, 17) ^ s->v2;
-		s->v3 = rotate(s->v3, 21) ^ s->v0;
-		s->v2 = rotate(s->v2, 32);
-	}
-}
-
-static void sip_word(struct sip *s, uint64_t word)
-{
-	s->v3 ^= word;
-	sip_rounds(s, 2);
-	s->v0 ^= word;
-}
-
-uint64_t udp_table_hash(const uint64_t seed[2], const void *data, size_t len)
-{
-	const uint8_t *in = data;
-	struct sip s = {seed[0] ^ 0x736f6d6570736575, seed[1] ^ 0x646f72616e646f6d, seed[0] ^ 0x6c7967656e657261,
-			seed[1] ^ 0x7465646279746573};
-	uint64_t word, last = 0;
-
-	for (size_t left = len; left >= sizeof(word); left -= sizeof(word), in += sizeof(word)) {
-		memcpy(&word, in, sizeof(word));
-		sip_word(&s, le64toh(word));
-	}
-	memcpy(&last, in, len % sizeof(last));
-	sip_word(&s, le64toh(last) | (uint64_t)len << 56);
-	s.v2 ^= 0xff;
-	sip_rounds(&s, 4);
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
 /* --- list by use ---------------------------------------------------------------------------------- */
@@ -143,7 +92,7 @@ static struct udp_entry **bucket_of(const struct udp_table *table, uint64_t hash
 
 struct udp_entry *udp_table_find(const struct udp_table *table, const struct udp_key *key)
 {
-	uint64_t hash = udp_table_hash(table->seed, key, sizeof(*key));
+	uint64_t hash = siphash(table->seed, key, sizeof(*key));
 	struct udp_entry *entry = *bucket_of(table, hash);
 
 	while (entry && (entry->hash != hash || !udp_key_equal(&entry->key, key)))
@@ -156,7 +105,7 @@ void udp_table_insert(struct udp_table *table, struct udp_entry *entry, uint64_t
 	struct udp_entry **bucket;
 
 	assert(!udp_table_is_full(table));
-	entry->hash = udp_table_hash(table->seed, &entry->key, sizeof(entry->key));
+	entry->hash = siphash(table->seed, &entry->key, sizeof(entry->key));
 	entry->used_ns = now_ns;
 	bucket = bucket_of(table, entry->hash);
 	entry->chain = *bucket;
