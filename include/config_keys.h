@@ -52,6 +52,9 @@ enum config_type {
 	KEY_TLV_TYPES,
 	KEY_TLVS,
 	KEY_TEXT, /* any word; stays text as well */
+	/* config_place.h */
+	KEY_INTERFACES,
+	KEY_NETNS,
 };
 
 struct config_key {

@@ -31,5 +31,9 @@ typedef void (*dial_fn)(void *ctx, int status, struct loop_io *io, const struct 
  */
 int dial_start(struct dial **out, struct loop *loop, const struct addr *addrs, size_t count,
 	       const struct listener_options *opt, uint64_t timeout_ns, dial_fn fn, void *ctx);
+/* Why a connection failed, in Go's words: "dial tcp 127.0.0.1:1: connect: connection refused". Returns out. */
+#define DIAL_ERROR_MAX 320
+const char *dial_error(const char *network, int status, const struct listener_options *opt, const struct addr *client,
+		       const struct addr *at, char out[static DIAL_ERROR_MAX]);
 /* Closes all attempts; NULL is fine. After fn ran the dial is gone already. */
 void dial_cancel(struct dial *d);

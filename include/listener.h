@@ -18,12 +18,15 @@
 #include "loop.h"
 
 struct listener;
+struct socket_place;
 
 struct listener_options {
 	unsigned backlog;
 	bool keepalive;
 	unsigned keepalive_idle_s, keepalive_interval_s, keepalive_count;
 	unsigned user_timeout_ms; /* 0 = the kernel's default */
+	const struct socket_place *place; /* where the socket is made; NULL: here */
+	const struct addr *client; /* dial.h: whose address a transparent place connects from; outlives the dial */
 };
 
 struct listener_ops {
@@ -41,7 +44,7 @@ struct listener_ops {
  */
 int listener_resolve(const char *text, struct addr *out);
 /* Fails with -EADDRINUSE if anybody, ourselves included, listens there: SO_REUSEPORT alone would share silently. */
-int listener_probe(const struct addr *at);
+int listener_probe(const struct addr *at, const struct socket_place *place);
 
 int listener_new(struct listener **out, struct loop *loop, const struct addr *at,
 		 const struct listener_options *opt, const struct listener_ops *ops, void *ctx);

@@ -59,6 +59,10 @@ struct service_options {
 	uint64_t ttl_ns;	       /* udp: idle limit of a session where idle_timeout_ns is 0; default 5 s */
 	uint64_t read_buffer;	       /* udp: longest datagram of a client; default 65535 */
 	unsigned udp_sessions;	       /* udp: on one worker; default 4096 */
+	unsigned so_mark;	       /* of connections to targets; 0: none */
+	const char *interface;	       /* of connections to targets: checked text in the metadata; NULL: none */
+	const char *netns, *netns_out; /* where it listens, where it connects; NULL: the process's own */
+	bool transparent;	       /* connect from the client's address */
 };
 
 /* Process-wide settings: the gostbpf: section of YAML, and flags of the same names (flags win). */

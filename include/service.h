@@ -20,6 +20,7 @@
 #include "listener.h"
 #include "proxy_policy.h"
 #include "proxy_send.h"
+#include "socket_place.h"
 
 struct engine_ops;
 struct handler_ops;
@@ -42,7 +43,9 @@ struct service {
 	struct service_node *nodes;
 	size_t node_count;
 	struct addr at;                     /* where it listens */
-	struct listener_options socket_opt; /* both sides of every session */
+	struct listener_options socket_opt; /* of the listener, and so of clients */
+	struct listener_options dial_opt;   /* of connections to targets */
+	struct socket_place listen_place, dial_place;
 	struct proxy_limits recv_limits;
 	struct proxy_rules recv_rules;
 	struct acl recv_from; /* empty: everybody is trusted */

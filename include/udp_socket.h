@@ -17,6 +17,8 @@
 
 #include "addr.h"
 
+struct socket_place;
+
 /* Ancillary data that names a local address. */
 struct udp_control {
 	size_t len; /* 0: leave it to routing */
@@ -43,14 +45,15 @@ struct udp_control_out {
 };
 
 /* -EADDRINUSE if anybody, ourselves included, has the port: SO_REUSEPORT alone would share it silently. */
-int udp_socket_probe(const struct addr *at);
+int udp_socket_probe(const struct addr *at, const struct socket_place *place);
 /* A non-blocking socket that shares its port (one for each worker), or -errno. bound: port 0 resolved. */
-int udp_socket_listen(const struct addr *at, struct addr *bound);
+int udp_socket_listen(const struct addr *at, const struct socket_place *place, struct addr *bound);
 /*
  * A non-blocking connected socket, or -errno. whole: never fragment, so that a datagram that has become too long is an error
- * (EMSGSIZE) instead. from: the address it has now.
+ * (EMSGSIZE) instead. place (or NULL) and client as in socket_place_bind(). from: the address it has now.
  */
-int udp_socket_connect(const struct addr *to, bool whole, struct addr *from);
+int udp_socket_connect(const struct addr *to, bool whole, const struct socket_place *place, const struct addr *client,
+		       struct addr *from);
 
 bool udp_socket_is_wildcard(const struct addr *at);
 /* The address a datagram was sent to; local keeps its port, and its value when the kernel did not say. */

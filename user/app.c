@@ -145,7 +145,7 @@ static int init_workers(struct app *app)
 static int open_listener(struct app *app, size_t i)
 {
 	struct service *svc = &app->services[i];
-	int err = (svc->datagram ? udp_socket_probe : listener_probe)(&svc->at);
+	int err = (svc->datagram ? udp_socket_probe : listener_probe)(&svc->at, svc->socket_opt.place);
 
 	for (unsigned w = 0; w < app->worker_count && !err; w++)
 		err = worker_listen(&app->workers[w], i);

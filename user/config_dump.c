@@ -56,6 +56,8 @@ static bool is_field(const char *name, unsigned scope)
 /* Values stay as they were written, except that the receive switch is GOST's integer. */
 static json_t *metadata_value(const struct metadata_entry *entry, unsigned scope)
 {
+	if (scope == SCOPE_SERVICE && !strcmp(entry->key, "so_mark"))
+		return json_integer(strtoll(entry->value, NULL, 10));
 	if (scope != SCOPE_SERVICE || strcmp(entry->key, "proxyProtocol"))
 		return json_string(entry->value);
 	bool on = false;

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "config_keys.h"
+#include "config_place.h"
 #include "config_proxy.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -133,6 +134,8 @@ static const struct {
 	[KEY_TLV_TYPES] = {NULL, config_check_tlv_types, NULL, "all|types"},
 	[KEY_TLVS] = {NULL, config_check_tlvs, NULL, "TYPE=VALUE,..."},
 	[KEY_TEXT] = {NULL, check_text, NULL, "text"},
+	[KEY_INTERFACES] = {NULL, config_check_interfaces, NULL, "NAME|IP[!],..."},
+	[KEY_NETNS] = {NULL, config_check_netns, NULL, "name"},
 };
 
 static bool in_range(const struct config_key *key, uint64_t value)

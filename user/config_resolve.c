@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "config_keys.h"
+#include "config_place.h"
 #include "config_proxy.h"
 
 /* --- handler and listener names ---------------------------------------------------------------- */
@@ -175,6 +176,8 @@ static int resolve_service(struct config *cfg, struct service_config *svc, const
 		rc = config_check_udp(svc, err);
 	if (!rc)
 		rc = config_finish_proxy(svc, err);
+	if (!rc)
+		rc = config_finish_place(svc, err);
 	return rc ? config_fail_at(err, rc, "%s", svc->origin) : 0;
 }
 

@@ -19,7 +19,8 @@ static const char *const with_udp[] = {
 	"proxyProtocol", "proxyProtocol.maxSize", "proxyProtocol.policy", "proxyProtocol.from", "proxyProtocol.untrusted",
 	"proxyProtocol.versions", "proxyProtocol.crc32c", "proxyProtocol.unspec", "proxyProtocol.v4InTCP6", "proxyProtocol.logTLV",
 	"proxyProtocol.dst", "proxyProtocol.pass", "proxyProtocol.add", "proxyProtocol.sendCrc32c",
-	"idleTimeout", "keepalive", "reuseport", NULL,
+	"idleTimeout", "keepalive", "reuseport",
+	"transparent", "so_mark", "interface", "netns", "netns.out", NULL,
 };
 
 bool config_is_udp(const struct service_config *svc)

@@ -7,10 +7,13 @@
 #include "dial.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+
+#include "socket_place.h"
 
 enum { ATTEMPTS_MAX = 8 };
 static const uint64_t NEXT_ATTEMPT_NS = 300 * 1000000ull;
@@ -19,6 +22,7 @@ struct attempt {
 	struct loop_io io;
 	struct dial *dial;
 	struct addr to;
+	size_t way; /* of socket_place.h */
 };
 
 struct dial {
@@ -44,6 +48,35 @@ void dial_cancel(struct dial *d)
 	for (size_t i = 0; i < d->count; i++)
 		loop_io_close(d->loop, &d->attempts[i].io);
 	free(d);
+}
+
+/* What only a transparent place can be wrong about, or NULL. */
+static const char *transparent_trouble(int status)
+{
+	if (status == -EAFNOSUPPORT)
+		return "transparent=true: the client's address is of another family than the target's";
+	return status == -EADDRNOTAVAIL ? "transparent=true: nobody can connect from the client's address" : NULL;
+}
+
+const char *dial_error(const char *network, int status, const struct listener_options *opt, const struct addr *client,
+		       const struct addr *at, char out[static DIAL_ERROR_MAX])
+{
+	bool transparent = opt->place && opt->place->transparent;
+	const char *trouble = transparent ? transparent_trouble(status) : NULL, *why = strerror(-status);
+	char from[ADDR_TEXT_MAX] = "", to[ADDR_TEXT_MAX];
+
+	if (transparent)
+		addr_format_ip(client, from);
+	int n = snprintf(out, DIAL_ERROR_MAX, "dial %s %s%s%s: ", network, from, from[0] ? "->" : "", addr_format(at, to));
+	if (n < 0 || n >= DIAL_ERROR_MAX)
+		return out;
+	if (status == -ETIMEDOUT)
+		snprintf(out + n, DIAL_ERROR_MAX - (size_t)n, "i/o timeout");
+	else if (trouble)
+		snprintf(out + n, DIAL_ERROR_MAX - (size_t)n, "%s", trouble);
+	else
+		snprintf(out + n, DIAL_ERROR_MAX - (size_t)n, "connect: %c%s", why[0] | 0x20, why + 1);
+	return out;
 }
 
 static void finish(struct dial *d, int status, struct attempt *winner)
@@ -96,17 +129,16 @@ static void on_connected(struct loop_io *io, uint32_t events)
 static int begin(struct attempt *a)
 {
 	struct dial *d = a->dial;
-	int fd = socket(addr_family(&a->to), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket_place_open(d->opt.place, addr_family(&a->to), SOCK_STREAM);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	listener_apply_options(fd, &d->opt);
-	if (connect(fd, &a->to.sa, a->to.len) < 0 && errno != EINPROGRESS) {
-		int err = -errno;
-		close(fd);
-		return err;
-	}
-	int err = loop_io_add(d->loop, &a->io, fd, EPOLLOUT, on_connected);
+	int err = socket_place_bind(d->opt.place, fd, a->way, d->opt.client, &a->to);
+	if (!err && connect(fd, &a->to.sa, a->to.len) < 0 && errno != EINPROGRESS)
+		err = -errno;
+	if (!err)
+		err = loop_io_add(d->loop, &a->io, fd, EPOLLOUT, on_connected);
 	if (err)
 		close(fd);
 	return err;
@@ -130,7 +162,8 @@ static void on_timer(struct loop_timer *timer)
 	struct dial *d = (struct dial *)((char *)timer - offsetof(struct dial, timer));
 
 	if (loop_now(d->loop) >= d->deadline_ns) {
-		d->last_at = d->attempts[d->next ? d->next - 1 : 0].to;
+		if (d->next)
+			d->last_at = d->attempts[d->next - 1].to;
 		finish(d, -ETIMEDOUT, NULL);
 		return;
 	}
@@ -141,26 +174,37 @@ static void on_timer(struct loop_timer *timer)
 		arm(d, d->next < d->count ? NEXT_ATTEMPT_NS : UINT64_MAX);
 }
 
+/* Every address by the first choice of ways, then by the next. */
+static size_t list_attempts(struct dial *d, const struct addr *addrs, size_t count)
+{
+	size_t n = 0, ways = socket_place_ways(d->opt.place);
+
+	for (size_t i = 0; i < ways * count && n < ATTEMPTS_MAX; i++) {
+		const struct addr *to = &addrs[i % count];
+		if (socket_place_allows(d->opt.place, i / count, to))
+			d->attempts[n++] = (struct attempt){.io.fd = -1, .dial = d, .to = *to, .way = i / count};
+	}
+	return n;
+}
+
 int dial_start(struct dial **out, struct loop *loop, const struct addr *addrs, size_t count,
 	       const struct listener_options *opt, uint64_t timeout_ns, dial_fn fn, void *ctx)
 {
-	if (count > ATTEMPTS_MAX)
-		count = ATTEMPTS_MAX;
-	struct dial *d = calloc(1, sizeof(*d) + count * sizeof(d->attempts[0]));
+	size_t most = count * socket_place_ways(opt->place);
+	struct dial *d = calloc(1, sizeof(*d) + (most < ATTEMPTS_MAX ? most : ATTEMPTS_MAX) * sizeof(d->attempts[0]));
 	if (!d)
 		return -ENOMEM;
 	d->loop = loop;
 	d->opt = *opt;
 	d->fn = fn;
 	d->ctx = ctx;
-	d->count = count;
-	d->last_err = -EADDRNOTAVAIL;
+	d->last_err = count ? -EAFNOSUPPORT : -EADDRNOTAVAIL; /* until an attempt says more: no interface fits */
+	d->last_at = count ? addrs[0] : (struct addr){0};
+	d->count = list_attempts(d, addrs, count);
 	d->deadline_ns = loop_now(loop) + timeout_ns;
-	for (size_t i = 0; i < count; i++)
-		d->attempts[i] = (struct attempt){.io.fd = -1, .dial = d, .to = addrs[i]};
 	begin_next(d);
 	/* A failure so far is told from the loop, not from inside this call. */
-	arm(d, pending(d) ? (d->next < count ? NEXT_ATTEMPT_NS : UINT64_MAX) : 0);
+	arm(d, pending(d) ? (d->next < d->count ? NEXT_ATTEMPT_NS : UINT64_MAX) : 0);
 	*out = d;
 	return 0;
 }

@@ -19,6 +19,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "socket_place.h"
+
 enum { ACCEPTS_PER_TURN = 64 };
 static const uint64_t PAUSE_NS = 10 * 1000000ull;
 static const uint64_t SHED_AFTER_NS = 1000 * 1000000ull;
@@ -95,21 +97,21 @@ int listener_resolve(const char *text, struct addr *out)
 	return 0;
 }
 
-static int open_socket(const struct addr *at)
+static int open_socket(const struct addr *at, const struct socket_place *place)
 {
-	int fd = socket(addr_family(at), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket_place_open(place, addr_family(at), SOCK_STREAM);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (addr_family(at) == AF_INET6)
 		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	return fd;
 }
 
-int listener_probe(const struct addr *at)
+int listener_probe(const struct addr *at, const struct socket_place *place)
 {
-	int fd = open_socket(at), err = 0;
+	int fd = open_socket(at, place), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -230,7 +232,7 @@ int listener_new(struct listener **out, struct loop *loop, const struct addr *at
 		 const struct listener_options *opt, const struct listener_ops *ops, void *ctx)
 {
 	struct listener *l = calloc(1, sizeof(*l));
-	int fd = open_socket(at), err = fd < 0 ? fd : -ENOMEM;
+	int fd = open_socket(at, opt->place), err = fd < 0 ? fd : -ENOMEM;
 
 	if (!l || fd < 0)
 		goto fail;

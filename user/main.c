@@ -17,6 +17,7 @@
 static const struct cli_command commands[] = {
 	{"decode", cmd_decode, "show a PROXY header as JSON"},
 	{"encode", cmd_encode, "write a PROXY header"},
+	{"routes", cmd_routes, "set up, show or undo what transparent=true needs"},
 	{"send", cmd_send, "connect, send a PROXY header, then standard input"},
 	{NULL, NULL, NULL},
 };

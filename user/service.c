@@ -87,6 +87,36 @@ static void fill_socket_options(struct listener_options *out, const struct servi
 	};
 }
 
+static int open_place(struct service *svc, const struct socket_wish *wish, struct socket_place *place,
+		      const struct socket_place **out, struct config_error *err)
+{
+	char why[400];
+	bool wanted;
+	int rc = socket_place_init(place, wish, &wanted, why, sizeof(why));
+
+	if (rc)
+		snprintf(err->text, sizeof(err->text), "%s: %s", svc->cfg->origin, why);
+	else if (wanted)
+		*out = place;
+	return rc;
+}
+
+static int open_places(struct service *svc, struct config_error *err)
+{
+	const struct service_options *opt = &svc->cfg->opt;
+	struct socket_wish listen = {.netns_key = "netns", .netns = opt->netns};
+	struct socket_wish dial = {
+		.netns_key = "netns.out",
+		.netns = opt->netns_out,
+		.interfaces = opt->interface,
+		.mark = opt->so_mark,
+		.transparent = opt->transparent,
+	};
+	int rc = open_place(svc, &listen, &svc->listen_place, &svc->socket_opt.place, err);
+
+	return rc ? rc : open_place(svc, &dial, &svc->dial_place, &svc->dial_opt.place, err);
+}
+
 static int find_address(struct service *svc, struct config_error *err)
 {
 	const struct service_config *cfg = svc->cfg;
@@ -124,8 +154,12 @@ int service_init(struct service *svc, const struct service_config *cfg, struct c
 	svc->datagram = !strcasecmp(cfg->listener_type, "udp");
 	svc->handler = registry_handler(cfg->handler_type);
 	svc->engine = registry_engine(cfg->opt.engine);
+	svc->listen_place = svc->dial_place = (struct socket_place){.netns_fd = -1, .home_fd = -1};
 	fill_socket_options(&svc->socket_opt, &cfg->opt);
-	int rc = find_address(svc, err);
+	svc->dial_opt = svc->socket_opt;
+	int rc = open_places(svc, err);
+	if (!rc)
+		rc = find_address(svc, err);
 	if (!rc)
 		rc = fill_receive(svc);
 	if (rc)
@@ -148,6 +182,8 @@ void service_fini(struct service *svc)
 		free(svc->nodes[i].host);
 		proxy_send_free(&svc->nodes[i].send);
 	}
+	socket_place_fini(&svc->listen_place);
+	socket_place_fini(&svc->dial_place);
 	acl_free(&svc->recv_from);
 	free(svc->nodes);
 	svc->nodes = NULL;

@@ -8,7 +8,6 @@
  * See: include/dial.h, include/selector.h.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -68,17 +67,11 @@ static void next_try(struct session *s, const char *text)
 	try_node(s);
 }
 
-/* Go's words: "dial tcp 127.0.0.1:1: connect: connection refused". */
 static void dial_failed(struct session *s, int status, const struct addr *at)
 {
-	char to[ADDR_TEXT_MAX], text[256];
-	const char *why = strerror(-status);
+	char text[DIAL_ERROR_MAX];
 
-	if (status == -ETIMEDOUT)
-		snprintf(text, sizeof(text), "dial tcp %s: i/o timeout", addr_format(at, to));
-	else
-		snprintf(text, sizeof(text), "dial tcp %s: connect: %c%s", addr_format(at, to), why[0] | 0x20, why + 1);
-	next_try(s, text);
+	next_try(s, dial_error("tcp", status, &s->svc->dial_opt, &s->client, at, text));
 }
 
 /* --- success ----------------------------------------------------------------------------------------------- */
@@ -197,15 +190,16 @@ static void on_resolved(struct resolver_request *req, int status, const struct a
 			const char *error)
 {
 	struct session *s = (struct session *)((char *)req - offsetof(struct session, lookup));
-	const struct service_options *opt = &s->svc->cfg->opt;
+	const struct service_options *cfg = &s->svc->cfg->opt;
+	struct listener_options opt = s->svc->dial_opt;
 
 	if (status < 0) {
 		next_try(s, error);
 		return;
 	}
 	s->upstream = addrs[0];
-	if (dial_start(&s->dial, s->host->env.loop, addrs, count, &s->svc->socket_opt, opt->dial_timeout_ns, on_dialed,
-		       s) < 0)
+	opt.client = &s->client;
+	if (dial_start(&s->dial, s->host->env.loop, addrs, count, &opt, cfg->dial_timeout_ns, on_dialed, s) < 0)
 		session_fail(s, LOG_ERROR, "no-memory", "no memory to dial");
 }
 

@@ -8,10 +8,10 @@
  * See: include/selector.h, include/resolver.h; session_dial.c does the same for TCP.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dial.h"
 #include "udp_session.h"
 
 enum { ATTEMPTS_MAX = 64 }; /* what a selector_pick can remember */
@@ -61,25 +61,30 @@ static void next_try(struct udp_session *s, const char *text)
 
 static void connect_failed(struct udp_session *s, int err)
 {
-	char to[ADDR_TEXT_MAX], text[256];
-	const char *why = strerror(-err);
+	char text[DIAL_ERROR_MAX];
 
-	snprintf(text, sizeof(text), "dial udp %s: connect: %c%s", addr_format(&s->upstream, to), why[0] | 0x20, why + 1);
-	next_try(s, text);
+	next_try(s, dial_error("udp", err, &s->service->svc->dial_opt, &s->client, &s->upstream, text));
 }
 
 /* With a header in front a datagram may become too long for the path: that is to be seen, not to be fragmented. */
+static int open_socket(struct udp_session *s)
+{
+	const struct service *svc = s->service->svc;
+	bool whole = svc->nodes[s->node].send.version != 0;
+
+	return udp_socket_connect(&s->upstream, whole, svc->dial_opt.place, &s->client, &s->upstream_src);
+}
+
 static int connect_to(struct udp_session *s, const struct addr *to)
 {
 	struct udp_service *u = s->service;
-	bool whole = u->svc->nodes[s->node].send.version != 0;
 
 	s->upstream = *to;
-	int fd = udp_socket_connect(to, whole, &s->upstream_src);
+	int fd = open_socket(s);
 	if (fd != -EMFILE && fd != -ENFILE)
 		return fd;
 	udp_log_trouble(u, UDP_TROUBLE_RESOURCES, &s->peer, "no descriptor left: the udp session unused longest is ended");
-	return udp_service_evict(u, s) ? udp_socket_connect(to, whole, &s->upstream_src) : fd;
+	return udp_service_evict(u, s) ? open_socket(s) : fd;
 }
 
 static void on_resolved(struct resolver_request *req, int status, const struct addr *addrs, size_t count,

@@ -189,7 +189,7 @@ static int init_table(struct udp_service *u, size_t sessions_max)
 
 static int open_socket(struct udp_service *u)
 {
-	int fd = udp_socket_listen(&u->svc->at, &u->at);
+	int fd = udp_socket_listen(&u->svc->at, u->svc->socket_opt.place, &u->at);
 
 	if (fd < 0)
 		return fd;

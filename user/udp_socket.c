@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "socket_place.h"
+
 enum { LISTEN_BUFFER = 4 << 20 };
 
 static void set_int(int fd, int level, int name, int value)
@@ -20,13 +22,11 @@ static void set_int(int fd, int level, int name, int value)
 	setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-static int open_socket(int family)
+static int open_socket(int family, const struct socket_place *place)
 {
-	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket_place_open(place, family, SOCK_DGRAM);
 
-	if (fd < 0)
-		return -errno;
-	if (family == AF_INET6)
+	if (fd >= 0 && family == AF_INET6)
 		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	return fd;
 }
@@ -46,9 +46,9 @@ static void ask_name(int fd, struct addr *out)
 		out->len = 0;
 }
 
-int udp_socket_probe(const struct addr *at)
+int udp_socket_probe(const struct addr *at, const struct socket_place *place)
 {
-	int fd = open_socket(addr_family(at)), err = 0;
+	int fd = open_socket(addr_family(at), place), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -75,9 +75,9 @@ static void set_buffer(int fd, int plain, int force)
 		setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
 }
 
-int udp_socket_listen(const struct addr *at, struct addr *bound)
+int udp_socket_listen(const struct addr *at, const struct socket_place *place, struct addr *bound)
 {
-	int family = addr_family(at), fd = open_socket(family);
+	int family = addr_family(at), fd = open_socket(family, place);
 
 	if (fd < 0)
 		return fd;
@@ -95,9 +95,10 @@ int udp_socket_listen(const struct addr *at, struct addr *bound)
 	return fd;
 }
 
-int udp_socket_connect(const struct addr *to, bool whole, struct addr *from)
+static int connect_by(size_t way, const struct addr *to, bool whole, const struct socket_place *place,
+		      const struct addr *client)
 {
-	int family = addr_family(to), fd = open_socket(family);
+	int family = addr_family(to), fd = open_socket(family, place);
 
 	if (fd < 0)
 		return fd;
@@ -106,9 +107,24 @@ int udp_socket_connect(const struct addr *to, bool whole, struct addr *from)
 	else if (whole)
 		set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
 	set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
-	if (connect(fd, &to->sa, to->len) < 0)
-		return fail(fd);
-	ask_name(fd, from);
+	int err = socket_place_bind(place, fd, way, client, to);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return connect(fd, &to->sa, to->len) < 0 ? fail(fd) : fd;
+}
+
+int udp_socket_connect(const struct addr *to, bool whole, const struct socket_place *place, const struct addr *client,
+		       struct addr *from)
+{
+	int fd = -EAFNOSUPPORT;
+
+	for (size_t way = 0; way < socket_place_ways(place) && fd < 0; way++)
+		if (socket_place_allows(place, way, to))
+			fd = connect_by(way, to, whole, place, client);
+	if (fd >= 0)
+		ask_name(fd, from);
 	return fd;
 }
 

@@ -8,6 +8,7 @@ fuzz_fuzz_config_yaml_libs := -lyaml -ljansson
 fuzz_fuzz_proxy_tlv := $(fuzz_fuzz_proxy_build) proxy_json proxy_tlv hex
 fuzz_fuzz_proxy_tlv_libs := -ljansson
 fuzz_fuzz_acl := acl addr
+fuzz_fuzz_interface_list := interface_list addr
 fuzz_fuzz_proxy_send := proxy_send proxy_tlv proto_proxy_build $(proxy_modules)
 fuzz_fuzz_proto_relay := proto_relay addr
 fuzz_fuzz_proto_smux := proto_smux

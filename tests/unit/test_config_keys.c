@@ -81,7 +81,7 @@ static void test_find_errors(void)
 		{"foo", SCOPE_URL, "unknown key \"foo\""},
 		{"baklog", SCOPE_LISTENER, "unknown key \"baklog\", did you mean \"backlog\"?"},
 		{"so_marc", SCOPE_URL, "unknown key \"so_marc\", did you mean \"so_mark\"?"},
-		{"so_mark", SCOPE_URL, "key \"so_mark\" is not supported yet"},
+		{"preUp", SCOPE_URL, "key \"preUp\" is not supported yet"},
 		{"sniffing.timeout", SCOPE_HANDLER, "key \"sniffing.timeout\" is not supported yet"},
 		{"backlog", SCOPE_HANDLER, "key \"backlog\" is not read in handler; it belongs in: listener"},
 		{"weight", SCOPE_URL,

@@ -75,8 +75,6 @@ static const struct {
 	{"q-rlimiter", "key \"rlimiter\" is not supported yet", NULL, "limiters"},
 	{"q-bypass-white", "key \"bypass\" is not supported yet", NULL, "bypass"},
 	{"q-admission-white", "key \"admission\" is not supported yet", NULL, "admission"},
-	{"q-so-mark", "key \"so_mark\" is not supported yet", NULL, "socket options"},
-	{"q-netns", "key \"netns\" is not supported yet", NULL, "network namespaces"},
 	{"q-resolver", "key \"resolver\" is not supported yet", NULL, "resolvers"},
 	{"q-dns", "key \"dns\" is not supported yet", NULL, "dns handler"},
 	{"q-tls-caonly", "key \"ca\" is not supported yet", NULL, "tls listener"},

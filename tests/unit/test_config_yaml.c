@@ -109,7 +109,7 @@ static void test_errors(void)
 		{SVC "  handler: {metadata: {backlog: 1}}",
 		 "a.yml:4:24: key \"backlog\" is not read in handler; "
 		 "it belongs in: listener"},
-		{SVC "  metadata: {so_mark: 1}", "a.yml:4:14: key \"so_mark\" is not supported yet"},
+		{SVC "  metadata: {preUp: 1}", "a.yml:4:14: key \"preUp\" is not supported yet"},
 		{SVC "  metadata: {proxyProtcol: 1}",
 		 "a.yml:4:14: unknown key \"proxyProtcol\", did you mean"},
 		{SVC "  metadata: {proxyProtocol: 3}", "a.yml:4:29: key \"proxyProtocol\": bad value \"3\""},
