@@ -93,7 +93,7 @@ static void test_find_errors(void)
 		{"disable4a", SCOPE_HOP, "key \"disable4a\" is not read in hop; it belongs in: connector"},
 		{"workers", SCOPE_CHAIN, "key \"workers\" is not read in -F; it belongs in: gostbpf section"},
 		{"weight", SCOPE_HOP, "key \"weight\" is not read in hop; it belongs in: node of a hop"},
-		{"netns", SCOPE_LISTENER, "key \"netns\" is not supported yet"},
+		{"netns", SCOPE_LISTENER, "key \"netns\" is not read in listener; it belongs in: service"},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -237,7 +237,7 @@ static void test_lists(void)
 		{"proxyProtocol.pass", SCOPE_NODE, "CRC32C", "key \"proxyProtocol.pass\": \"CRC32C\" is never"},
 		{"proxyProtocol.add", SCOPE_NODE, "ALPN=h2", NULL},
 		{"interface", SCOPE_HOP, "eth0", NULL},
-		{"interface", SCOPE_PROXY, "", "key \"interface\": it has no value"},
+		{"interface", SCOPE_PROXY, "", "key \"interface\": \"\" is neither"},
 		{"proxyProtocol.add", SCOPE_HANDLER, "ALPN", "key \"proxyProtocol.add\": \"ALPN\" is not TYPE=VALUE"},
 	};
 
