@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "chain.h"
 #include "config.h"
 #include "log.h"
 #include "loop.h"
@@ -25,6 +26,7 @@ struct app {
 	struct loop *loop; /* main thread: signals */
 	struct loop_io signal_io;
 	struct sockmap *sockmap;
+	struct chains chains;
 	struct service *services;
 	size_t service_count;
 	struct worker *workers;

@@ -68,3 +68,6 @@ struct connector_ops {
 	 */
 	enum connector_result (*input)(struct connector *c, const uint8_t *data, size_t len, size_t *consumed);
 };
+
+extern const struct connector_ops connector_tcp_ops;
+extern const struct connector_ops connector_forward_ops;

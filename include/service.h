@@ -22,6 +22,8 @@
 #include "proxy_send.h"
 #include "socket_place.h"
 
+struct chain;
+struct chains;
 struct engine_ops;
 struct handler_ops;
 struct selector;
@@ -40,6 +42,8 @@ struct service {
 	const struct handler_ops *handler;
 	const struct engine_ops *engine;
 	struct selector *selector;
+	const struct chain *chain;          /* NULL: direct */
+	struct proxy_send send;             /* towards targets that are no nodes */
 	struct service_node *nodes;
 	size_t node_count;
 	struct addr at;                     /* where it listens */
@@ -54,6 +58,7 @@ struct service {
 	atomic_ullong accepted, rejected_headers, failed_dials, unsent_headers;
 };
 
-/* Resolves names against the registry and parses nodes. 0, or -errno with err filled. */
-int service_init(struct service *svc, const struct service_config *cfg, struct config_error *err);
+/* Resolves names against the registry and the chains, parses nodes. 0, or -errno with err filled. */
+int service_init(struct service *svc, const struct service_config *cfg, const struct chains *chains,
+		 struct config_error *err);
 void service_fini(struct service *svc);

@@ -2,7 +2,7 @@
 /*
  * session_states.h - what the files of a session share with each other and with their unit test only.
  *
- * See: user/session.c (mover), user/session_preface.c, user/session_dial.c.
+ * See: user/session.c (mover), user/session_preface.c, session_handshake.c, session_dial.c, session_exchange.c.
  */
 #pragma once
 
@@ -19,6 +19,18 @@ void session_dial_cancel(struct session *s);
 void session_close_early(struct session *s, bool quiet);
 /* The header, if any, has been dealt with: the handler's turn. */
 void session_begin_handler(struct session *s);
+/* The client's events are session.c's (again). */
+void session_watch_client(struct session *s);
+
+/* --- session_handshake.c: SESSION_HANDSHAKE and SESSION_LEAVING --- */
+void session_handshake_begin(struct session *s);
+void session_handshake_ready(struct session *s);
+void session_leaving_ready(struct session *s);
+/* Makes room for at least one more byte of input. False: no memory. */
+bool session_input_room(struct session *s);
+void session_input_free(struct session *s);
+/* Forwarding starts with what user space holds for either side. */
+void session_forward(struct session *s);
 
 /* --- session_preface.c: SESSION_PREFACE --- */
 /* May the client still owe us a PROXY header? */

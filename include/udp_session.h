@@ -12,6 +12,7 @@
 
 #include "proto_proxy.h"
 #include "proxy_texts.h"
+#include "resolver.h"
 #include "udp_batch.h"
 #include "udp_send.h"
 #include "udp_service.h"

@@ -119,15 +119,15 @@ static int init_services(struct app *app)
 {
 	struct config_error err = {.text = "out of memory"};
 
-	for (size_t i = 0; i < app->cfg->service_count; i++) {
+	int rc = chains_init(&app->chains, app->cfg, &err);
+
+	for (size_t i = 0; i < app->cfg->service_count && !rc; i++) {
 		app->service_count = i + 1; /* a half-made service is finished too */
-		int rc = service_init(&app->services[i], &app->cfg->services[i], &err);
-		if (rc) {
-			log_msg(app->log, LOG_FATAL, "service", "%s", err.text);
-			return rc;
-		}
+		rc = service_init(&app->services[i], &app->cfg->services[i], &app->chains, &err);
 	}
-	return 0;
+	if (rc)
+		log_msg(app->log, LOG_FATAL, "service", "%s", err.text);
+	return rc;
 }
 
 static int init_workers(struct app *app)
@@ -269,6 +269,7 @@ static void close_all(struct app *app)
 			worker_fini(&app->workers[i]);
 	for (size_t i = 0; app->services && i < app->service_count; i++)
 		service_fini(&app->services[i]);
+	chains_fini(&app->chains);
 	sockmap_free(app->sockmap);
 	free(app->workers);
 	free(app->services);

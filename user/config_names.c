@@ -56,7 +56,7 @@ const char *const config_gost_keys[] = {
 	"observePeriod", "observer",	 "observer.*",	  "postDown",
 	"postUp",	 "preDown",	 "prefer",	  "preUp",
 	"probeResist",	 "probe_resist", "proxyAgent",	  "readBufferSize",
-	"readQueueSize", "readTimeout",	 "recvQueueSize", "relay",
+	"readQueueSize", "recvQueueSize", "relay",
 	"resolver",	 "rlimiter",	 "secure",	  "servername",
 	"skipauth",	 "sniffing",	 "sniffing.*",	  "socks.publicAddr",
 	"publicAddr",	 "so_mark",	 "stateless",	  "timeout",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * registry.c - one row per handler, listener and engine.
+ * registry.c - one row per handler, listener, connector and engine.
  *
  * Owns: the tables. Never: knows what a row does. See: include/registry.h.
  */
@@ -9,11 +9,17 @@
 #include <stddef.h>
 #include <strings.h>
 
+#include "connector.h"
 #include "engine.h"
 #include "handler.h"
 
 static const struct handler_ops *const handlers[] = {
 	&handler_tcp_ops,
+};
+
+static const struct connector_ops *const connectors[] = {
+	&connector_tcp_ops,
+	&connector_forward_ops,
 };
 
 static const struct engine_ops *const engines[] = {
@@ -40,6 +46,14 @@ const struct handler_ops *registry_handler(const char *name)
 	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
 		if (strcasecmp(handlers[i]->name, name) == 0)
 			return handlers[i];
+	return NULL;
+}
+
+const struct connector_ops *registry_connector(const char *name)
+{
+	for (size_t i = 0; i < sizeof(connectors) / sizeof(connectors[0]); i++)
+		if (strcasecmp(connectors[i]->name, name) == 0)
+			return connectors[i];
 	return NULL;
 }
 

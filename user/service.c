@@ -13,9 +13,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "chain.h"
 #include "engine.h"
 #include "registry.h"
 #include "selector.h"
+
+static const struct node_options no_node = {.send_proxy = -1, .send_dst_local = -1, .send_crc32c = -1};
 
 /* The lists have been checked: what can fail here is memory. */
 static int fill_send(struct proxy_send *send, const struct node_options *node, const struct service_options *opt)
@@ -35,6 +38,13 @@ static int fill_send(struct proxy_send *send, const struct node_options *node, c
 	if (!rc && add)
 		rc = proxy_send_parse_add(send, add, why, sizeof(why));
 	return rc;
+}
+
+/* What sending needs of every session. */
+static void note_send(struct service *svc, const struct proxy_send *send)
+{
+	svc->keep_tlvs |= proxy_send_passes_any(send);
+	svc->unique_id |= send->unique_id;
 }
 
 static int fill_receive(struct service *svc)
@@ -147,7 +157,17 @@ static int make_selector(struct service *svc)
 	return rc;
 }
 
-int service_init(struct service *svc, const struct service_config *cfg, struct config_error *err)
+static int find_chain(struct service *svc, const struct chains *chains, struct config_error *err)
+{
+	svc->chain = chains_find(chains, svc->cfg->chain);
+	if (!svc->cfg->chain || svc->chain)
+		return 0;
+	snprintf(err->text, sizeof(err->text), "%s: there is no chain \"%s\"", svc->cfg->origin, svc->cfg->chain);
+	return -EINVAL;
+}
+
+int service_init(struct service *svc, const struct service_config *cfg, const struct chains *chains,
+		 struct config_error *err)
 {
 	memset(svc, 0, sizeof(*svc));
 	svc->cfg = cfg;
@@ -162,16 +182,20 @@ int service_init(struct service *svc, const struct service_config *cfg, struct c
 		rc = find_address(svc, err);
 	if (!rc)
 		rc = fill_receive(svc);
+	if (!rc)
+		rc = find_chain(svc, chains, err);
+	if (!rc)
+		rc = fill_send(&svc->send, &no_node, &cfg->opt);
 	if (rc)
 		return rc;
-	svc->nodes = calloc(cfg->forwarder.node_count, sizeof(*svc->nodes));
+	note_send(svc, &svc->send);
+	svc->nodes = calloc(cfg->forwarder.node_count + 1, sizeof(*svc->nodes));
 	if (!svc->nodes)
 		return -ENOMEM;
 	svc->node_count = cfg->forwarder.node_count;
 	for (size_t i = 0; i < svc->node_count && !rc; i++) {
 		rc = parse_node(&svc->nodes[i], cfg, i, err);
-		svc->keep_tlvs |= proxy_send_passes_any(&svc->nodes[i].send);
-		svc->unique_id |= svc->nodes[i].send.unique_id;
+		note_send(svc, &svc->nodes[i].send);
 	}
 	return rc ? rc : make_selector(svc);
 }
@@ -184,6 +208,7 @@ void service_fini(struct service *svc)
 	}
 	socket_place_fini(&svc->listen_place);
 	socket_place_fini(&svc->dial_place);
+	proxy_send_free(&svc->send);
 	acl_free(&svc->recv_from);
 	free(svc->nodes);
 	svc->nodes = NULL;

@@ -5,7 +5,8 @@
  * Why one file has the mover, the start and the end: what holds for every session must not depend on its phase.
  * Owns: the session, from session_start() to the close record. Never: blocks; keeps a freed session reachable (it is
  * freed from a deferred task).
- * See: user/session_preface.c (PREFACE), user/session_dial.c (DIALING), user/session_log.c (records).
+ * See: user/session_preface.c (PREFACE), session_handshake.c (HANDSHAKE, LEAVING), session_dial.c (DIALING),
+ * session_exchange.c (EXCHANGE), session_log.c (records).
  */
 #include "session.h"
 
@@ -23,15 +24,17 @@
 #include "handler.h"
 #include "session_states.h"
 
-static void on_client(struct loop_io *io, uint32_t events);
+#define TO(state) (1u << SESSION_##state)
 
 /* Legal moves: row = from, bit = to. */
 static const uint8_t legal[SESSION_STATE_COUNT] = {
-	[SESSION_ACCEPTED] = 1u << SESSION_PREFACE | 1u << SESSION_HANDSHAKE | 1u << SESSION_CLOSED,
-	[SESSION_PREFACE] = 1u << SESSION_HANDSHAKE | 1u << SESSION_CLOSED,
-	[SESSION_HANDSHAKE] = 1u << SESSION_DIALING | 1u << SESSION_CLOSED,
-	[SESSION_DIALING] = 1u << SESSION_FORWARDING | 1u << SESSION_CLOSED,
-	[SESSION_FORWARDING] = 1u << SESSION_CLOSED,
+	[SESSION_ACCEPTED] = TO(PREFACE) | TO(HANDSHAKE) | TO(CLOSED),
+	[SESSION_PREFACE] = TO(HANDSHAKE) | TO(CLOSED),
+	[SESSION_HANDSHAKE] = TO(DIALING) | TO(LEAVING) | TO(CLOSED),
+	[SESSION_DIALING] = TO(FORWARDING) | TO(EXCHANGE) | TO(LEAVING) | TO(CLOSED),
+	[SESSION_EXCHANGE] = TO(HANDSHAKE) | TO(FORWARDING) | TO(LEAVING) | TO(CLOSED),
+	[SESSION_FORWARDING] = TO(CLOSED),
+	[SESSION_LEAVING] = TO(CLOSED),
 	[SESSION_CLOSED] = 0,
 };
 
@@ -65,7 +68,11 @@ static void session_free(struct session *s)
 	*s->prev = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
-	free(s->preface);
+	if (s->handler->release)
+		s->handler->release(s);
+	free(s->input.data);
+	free(s->target);
+	free(s->user);
 	free(s->tlvs);
 	free(s->texts);
 	free(s);
@@ -92,13 +99,14 @@ void session_close_early(struct session *s, bool quiet)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 	struct loop *loop = s->host->env.loop;
-	struct loop_io *io = &s->pair.io[SIDE_CLIENT];
 
 	session_dial_cancel(s);
 	loop_timer_cancel(loop, &s->timer);
-	if (!quiet && io->fd >= 0)
-		setsockopt(io->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	loop_io_close(loop, io);
+	for (int i = 0; i < 2; i++) {
+		if (!quiet && s->pair.io[i].fd >= 0)
+			setsockopt(s->pair.io[i].fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+		loop_io_close(loop, &s->pair.io[i]);
+	}
 	pair_discard(&s->pair);
 	session_set_state(s, SESSION_CLOSED);
 	loop_defer(loop, &s->pair.end_task, on_free);
@@ -116,7 +124,7 @@ void session_fail(struct session *s, enum log_level level, const char *reason, c
 	va_end(args);
 	s->reason = reason;
 	session_log_fault(s, level, text);
-	bool opened = s->state > SESSION_PREFACE;
+	bool opened = s->state > SESSION_PREFACE && s->state != SESSION_LEAVING;
 	session_close_early(s, false);
 	if (opened)
 		session_log_close(s);
@@ -139,21 +147,30 @@ void session_begin_handler(struct session *s)
 	if (s->svc->unique_id)
 		proxy_send_make_unique_id(s->unique_id);
 	session_log_open(s);
-	s->svc->handler->start(s);
+	session_handshake_begin(s);
 }
 
 /* --- client events until the hand-over ---------------------------------------------------------------- */
 
 static void on_client(struct loop_io *io, uint32_t events)
 {
-	struct session *s = (struct session *)((char *)io - offsetof(struct session, pair.io[SIDE_CLIENT]));
+	struct session *s = session_of_io(io, SIDE_CLIENT);
 
 	if (events & (EPOLLRDHUP | EPOLLHUP))
 		s->pair.flow[SIDE_CLIENT].rdhup = true;
 	if (s->state == SESSION_PREFACE && events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		session_preface_ready(s);
+	else if (s->state == SESSION_LEAVING)
+		session_leaving_ready(s);
 	else if (s->state != SESSION_CLOSED && events & EPOLLERR)
 		session_fail(s, LOG_INFO, "reset-by-client", "the client reset the connection");
+	else if (s->state == SESSION_HANDSHAKE && events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
+		session_handshake_ready(s);
+}
+
+void session_watch_client(struct session *s)
+{
+	s->pair.io[SIDE_CLIENT].fn = on_client;
 }
 
 /* --- start --------------------------------------------------------------------------------------------- */
@@ -204,6 +221,7 @@ void session_start(struct session_host *host, struct service *svc, int fd, const
 	}
 	s->host = host;
 	s->svc = svc;
+	s->handler = svc->handler;
 	s->node = -1;
 	s->start_ns = loop_now(host->env.loop);
 	pair_init(&s->pair, &host->env, svc->engine, on_pair_end);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * session_dial.c - SESSION_DIALING: choose a node, resolve, connect, send our PROXY header, hand over.
+ * session_dial.c - SESSION_DIALING: choose a target, find the way there, send our PROXY header, hand over.
  *
  * Why the header waits for payload it can see: it must leave in one segment with the first bytes when there are any,
  * and alone at once when the client is silent (a server that speaks first must not wait).
- * Owns: the dial under way. Never: gives a target a second connection attempt after bytes were sent to it.
- * See: include/dial.h, include/selector.h.
+ * Owns: the route under way. Never: gives a target a second connection attempt after bytes were sent to it.
+ * See: include/route.h, include/selector.h.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,19 +13,18 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "dial.h"
 #include "proxy_send.h"
+#include "route.h"
 #include "session_states.h"
 
 enum { FIRST_PAYLOAD_MAX = 16 * 1024 };
 
-static void try_node(struct session *s);
+static void try_target(struct session *s);
 
 void session_dial_cancel(struct session *s)
 {
-	resolver_cancel(s->host->resolver, &s->lookup);
-	dial_cancel(s->dial);
-	s->dial = NULL;
+	route_cancel(s->route);
+	s->route = NULL;
 }
 
 /* --- failure: the same target again, another node, or the end ------------------------------------------- */
@@ -47,39 +46,47 @@ static int pick_node(struct session *s)
 	return selector_next(s->svc->selector, &s->pick, hash, random, loop_now(s->host->env.loop));
 }
 
-static void next_try(struct session *s, const char *text)
+static void give_up(struct session *s, enum dial_outcome outcome)
+{
+	atomic_fetch_add(&s->svc->failed_dials, 1);
+	if (s->handler->refused) {
+		s->reason = "dial-failed";
+		s->handler->refused(s, outcome);
+	} else {
+		session_fail(s, LOG_DEBUG, "dial-failed", "no target is left to try");
+	}
+}
+
+static void next_try(struct session *s, enum dial_outcome outcome, const char *text)
 {
 	session_log_fault(s, LOG_ERROR, text);
 	if (s->retries_left) {
 		s->retries_left--;
-		try_node(s);
+		try_target(s);
 		return;
 	}
-	selector_mark_failed(s->svc->selector, (size_t)s->node, loop_now(s->host->env.loop));
-	int node = pick_node(s);
+	/* A chain that is down says nothing about the target. */
+	if (s->node >= 0 && outcome != DIAL_CHAIN)
+		selector_mark_failed(s->svc->selector, (size_t)s->node, loop_now(s->host->env.loop));
+	int node = s->target || outcome == DIAL_CHAIN ? -1 : pick_node(s);
 	if (node < 0) {
-		atomic_fetch_add(&s->svc->failed_dials, 1);
-		session_fail(s, LOG_DEBUG, "dial-failed", "no target is left to try");
+		give_up(s, outcome);
 		return;
 	}
 	s->node = node;
 	s->retries_left = (uint8_t)s->svc->cfg->opt.retries;
-	try_node(s);
-}
-
-static void dial_failed(struct session *s, int status, const struct addr *at)
-{
-	char text[DIAL_ERROR_MAX];
-
-	next_try(s, dial_error("tcp", status, &s->svc->dial_opt, &s->client, at, text));
+	try_target(s);
 }
 
 /* --- success ----------------------------------------------------------------------------------------------- */
 
-/* Built in the worker's read buffer, which holds nothing between two events. */
-static int hold_header(struct session *s, const struct proxy_send *plan)
+static const struct proxy_send *header_plan(const struct session *s)
 {
-	struct flow_env *env = &s->host->env;
+	return s->node >= 0 ? &s->svc->nodes[s->node].send : &s->svc->send;
+}
+
+static ssize_t build_header(struct session *s, const struct proxy_send *plan, uint8_t *out, size_t cap)
+{
 	char client[ADDR_TEXT_MAX];
 	struct proxy_send_facts facts = {
 		.src = s->client,
@@ -91,8 +98,19 @@ static int hold_header(struct session *s, const struct proxy_send *plan)
 		.service = s->svc->cfg->name,
 		.sid = s->sid,
 	};
-	ssize_t n = proxy_send_build(plan, &facts, env->buf, env->buf_size);
 
+	return proxy_send_build(plan, &facts, out, cap);
+}
+
+/* Built in the worker's read buffer, which holds nothing between two events. */
+static int hold_header(struct session *s)
+{
+	const struct proxy_send *plan = header_plan(s);
+	struct flow_env *env = &s->host->env;
+
+	if (!plan->version)
+		return 0;
+	ssize_t n = build_header(s, plan, env->buf, env->buf_size);
 	return n < 0 ? (int)n : flow_hold(&s->pair.flow[SIDE_CLIENT], env->buf, (size_t)n);
 }
 
@@ -109,17 +127,14 @@ static int hold_first_payload(struct session *s)
 	return flow_hold(flow, env->buf, (size_t)n);
 }
 
-static int hold_opening(struct session *s)
+/* Behind the header, if there is one: what came with the handshake, or what has come since. */
+static int hold_payload(struct session *s)
 {
-	const struct proxy_send *plan = &s->svc->nodes[s->node].send;
-	int err = plan->version ? hold_header(s, plan) : 0;
+	size_t len = s->input.len;
+	int err = len ? flow_hold(&s->pair.flow[SIDE_CLIENT], s->input.data, len) : 0;
 
-	if (!err && s->preface_len)
-		err = flow_hold(&s->pair.flow[SIDE_CLIENT], s->preface, s->preface_len);
-	free(s->preface);
-	s->preface = NULL;
-	s->preface_cap = 0;
-	if (!err && plan->version && !s->preface_len)
+	session_input_free(s);
+	if (!err && !len && header_plan(s)->version)
 		err = hold_first_payload(s);
 	return err;
 }
@@ -137,7 +152,7 @@ static void opening_failed(struct session *s, int err)
 
 static void on_idle_timer(struct loop_timer *timer)
 {
-	struct session *s = (struct session *)((char *)timer - offsetof(struct session, timer));
+	struct session *s = session_of_timer(timer);
 	struct loop *loop = s->host->env.loop;
 	uint64_t limit = s->svc->cfg->opt.idle_timeout_ns, quiet = loop_now(loop) - pair_active_ns(&s->pair);
 
@@ -147,78 +162,148 @@ static void on_idle_timer(struct loop_timer *timer)
 		loop_timer_set(loop, &s->timer, limit - quiet, on_idle_timer);
 }
 
-static void forward(struct session *s)
+void session_forward(struct session *s)
 {
-	struct loop *loop = s->host->env.loop;
 	uint64_t idle = s->svc->cfg->opt.idle_timeout_ns;
 
-	int err = hold_opening(s);
+	session_set_state(s, SESSION_FORWARDING);
+	if (idle)
+		loop_timer_set(s->host->env.loop, &s->timer, idle, on_idle_timer);
+	pair_start(&s->pair, s->pair.io[SIDE_CLIENT].fd, s->pair.io[SIDE_UPSTREAM].fd);
+}
+
+/* What the target said already comes behind what the handler says. */
+static int hold_surplus(struct session *s, const struct route_result *res)
+{
+	return res->surplus_len ? flow_hold(&s->pair.flow[SIDE_UPSTREAM], res->surplus, res->surplus_len) : 0;
+}
+
+static void open_forwarding(struct session *s, const struct route_result *res)
+{
+	int err = hold_surplus(s, res);
+
+	if (!err)
+		err = hold_payload(s);
+	if (err)
+		opening_failed(s, err);
+	else
+		session_forward(s);
+}
+
+static void connected(struct session *s, const struct route_result *res)
+{
+	int err = hold_header(s);
+
 	if (err) {
 		opening_failed(s, err);
 		return;
 	}
-	session_set_state(s, SESSION_FORWARDING);
-	if (idle)
-		loop_timer_set(loop, &s->timer, idle, on_idle_timer);
-	pair_start(&s->pair, s->pair.io[SIDE_CLIENT].fd, s->pair.io[SIDE_UPSTREAM].fd);
+	if (s->handler->connected)
+		s->handler->connected(s);
+	if (s->state == SESSION_DIALING)
+		open_forwarding(s, res);
+	else if (s->state == SESSION_EXCHANGE && res->surplus_len)
+		session_fail(s, LOG_WARN, "upstream-error", "the target spoke before it was asked");
 }
 
-static void on_dialed(void *ctx, int status, struct loop_io *io, const struct addr *at)
+/* pair_start() or the handler sets the function; until then nothing can run. */
+static bool adopt(struct session *s, const struct route_result *res)
+{
+	if (loop_io_adopt(s->host->env.loop, res->io, &s->pair.io[SIDE_UPSTREAM],
+			  EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, NULL) < 0)
+		return false;
+	s->pair.flow[SIDE_UPSTREAM].read_bytes += res->read_bytes;
+	s->pair.flow[SIDE_CLIENT].written_bytes += res->written_bytes;
+	return true;
+}
+
+static void on_routed(void *ctx, const struct route_result *res)
 {
 	struct session *s = ctx;
-	struct loop *loop = s->host->env.loop;
 
-	s->dial = NULL;
-	s->upstream = *at;
-	if (status < 0) {
-		dial_failed(s, status, at);
+	s->route = NULL;
+	s->upstream = res->at;
+	if (res->outcome != DIAL_OK) {
+		next_try(s, res->outcome, res->error);
 		return;
 	}
-	/* pair_start() sets the function; until then nothing can run. */
-	if (loop_io_adopt(loop, io, &s->pair.io[SIDE_UPSTREAM],
-			  EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, NULL) < 0) {
-		dial_failed(s, -errno, at);
+	if (!adopt(s, res)) {
+		session_fail(s, LOG_ERROR, "no-memory", "epoll: %s", strerror(errno));
 		return;
 	}
-	selector_mark_good(s->svc->selector, (size_t)s->node);
-	s->connected_ns = loop_now(loop);
+	if (s->node >= 0)
+		selector_mark_good(s->svc->selector, (size_t)s->node);
+	loop_timer_cancel(s->host->env.loop, &s->timer);
+	s->connected_ns = loop_now(s->host->env.loop);
 	session_log_connected(s);
-	forward(s);
+	connected(s, res);
 }
 
-static void on_resolved(struct resolver_request *req, int status, const struct addr *addrs, size_t count,
-			const char *error)
-{
-	struct session *s = (struct session *)((char *)req - offsetof(struct session, lookup));
-	const struct service_options *cfg = &s->svc->cfg->opt;
-	struct listener_options opt = s->svc->dial_opt;
+/* --- the way there ------------------------------------------------------------------------------------------ */
 
-	if (status < 0) {
-		next_try(s, error);
-		return;
-	}
-	s->upstream = addrs[0];
-	opt.client = &s->client;
-	if (dial_start(&s->dial, s->host->env.loop, addrs, count, &opt, cfg->dial_timeout_ns, on_dialed, s) < 0)
-		session_fail(s, LOG_ERROR, "no-memory", "no memory to dial");
+static ssize_t on_hop_header(void *ctx, const struct proxy_send *plan, uint8_t *out, size_t cap)
+{
+	return build_header(ctx, plan, out, cap);
 }
 
-static void try_node(struct session *s)
+static void on_hop_trouble(void *ctx, const char *text)
 {
-	const struct service_node *node = &s->svc->nodes[s->node];
+	session_log_fault(ctx, LOG_ERROR, text);
+}
+
+static void try_target(struct session *s)
+{
+	const struct service_node *node = s->node >= 0 ? &s->svc->nodes[s->node] : NULL;
+	struct route_request req = {
+		.loop = s->host->env.loop,
+		.resolver = s->host->resolver,
+		.chain = s->svc->chain,
+		.host = node ? node->host : s->target->host,
+		.port = node ? node->port : s->target->port,
+		.socket_opt = &s->svc->dial_opt,
+		.client = &s->client,
+		.timeout_ns = s->svc->cfg->opt.dial_timeout_ns,
+		.hash = s->svc->chain ? client_hash(s) : 0,
+		.ctx = s,
+		.header = on_hop_header,
+		.trouble = on_hop_trouble,
+		.done = on_routed,
+	};
 
 	s->upstream = (struct addr){0};
-	resolver_lookup(s->host->resolver, &s->lookup, node->host, node->port, on_resolved);
+	if (route_new(&s->route, &req) < 0)
+		session_fail(s, LOG_ERROR, "no-memory", "no memory to dial");
+	else
+		route_run(s->route);
 }
 
 void session_connect(struct session *s)
 {
+	session_set_state(s, SESSION_DIALING);
 	s->node = pick_node(s);
 	s->retries_left = (uint8_t)s->svc->cfg->opt.retries;
-	session_set_state(s, SESSION_DIALING);
 	if (s->node < 0) {
-		session_fail(s, LOG_ERROR, "no-target", "node not available");
+		session_log_fault(s, LOG_ERROR, "node not available");
+		give_up(s, DIAL_NO_NODE);
 		return;
 	}
-	try_node(s);
+	try_target(s);
+}
+
+void session_connect_to(struct session *s, const char *host, uint16_t port)
+{
+	size_t len = strlen(host);
+
+	session_set_state(s, SESSION_DIALING);
+	free(s->target);
+	s->target = malloc(sizeof(*s->target) + len + 1);
+	if (!s->target) {
+		session_fail(s, LOG_ERROR, "no-memory", "no memory to dial");
+		return;
+	}
+	memcpy(s->target->host, host, len + 1);
+	s->target->port = port;
+	s->node = -1;
+	s->retries_left = (uint8_t)s->svc->cfg->opt.retries;
+	try_target(s);
 }

@@ -7,6 +7,7 @@
  * Owns: nothing. Never: costs anything when the level is off (addresses are asked for only then).
  * See: tests/vectors/gost/log.jsonl, include/log.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,25 +40,38 @@ static void base_fields(struct log_record *rec, const struct session *s, enum lo
 	log_str(rec, "kind", "handler");
 	log_str(rec, "service", s->svc->cfg->name);
 	log_str(rec, "listener", s->svc->cfg->listener_type);
-	log_str(rec, "handler", s->svc->cfg->handler_type);
+	log_str(rec, "handler", s->handler == s->svc->handler ? s->svc->cfg->handler_type : s->handler->name);
 	log_str(rec, "network", "tcp");
 	log_addr(rec, "remote", &s->peer);
 	log_addr(rec, "local", &s->local);
 	log_addr(rec, "client", &s->client);
+	log_str(rec, "user", s->user);
 	log_str(rec, "sid", s->sid);
 	proxy_fields(rec, s);
 }
 
-static const char *target_text(const struct session *s)
+#define TARGET_TEXT_MAX 280
+
+/* As configured, or HOST:PORT as the client asked for it. */
+static const char *target_text(const struct session *s, char out[static TARGET_TEXT_MAX])
 {
-	return s->svc->nodes[s->node].text;
+	if (s->node >= 0)
+		return s->svc->nodes[s->node].text;
+	if (!s->target)
+		return "";
+	snprintf(out, TARGET_TEXT_MAX, strchr(s->target->host, ':') ? "[%s]:%u" : "%s:%u", s->target->host,
+		 s->target->port);
+	return out;
 }
 
 static void target_fields(struct log_record *rec, const struct session *s)
 {
-	if (s->node < 0)
-		return;
-	log_str(rec, "node", s->svc->nodes[s->node].name);
+	char text[TARGET_TEXT_MAX];
+
+	if (s->node >= 0)
+		log_str(rec, "node", s->svc->nodes[s->node].name);
+	else if (s->target)
+		log_str(rec, "host", target_text(s, text));
 	log_addr(rec, "dst", &s->upstream);
 	log_addr(rec, "src", &s->upstream_src);
 }
@@ -75,7 +89,7 @@ void session_log_open(struct session *s)
 
 void session_log_connected(struct session *s)
 {
-	char remote[ADDR_TEXT_MAX];
+	char remote[ADDR_TEXT_MAX], text[TARGET_TEXT_MAX];
 	struct log_record rec;
 
 	if (!log_enabled(s->host->log, LOG_INFO))
@@ -85,7 +99,20 @@ void session_log_connected(struct session *s)
 		s->upstream_src.len = 0;
 	base_fields(&rec, s, LOG_INFO);
 	target_fields(&rec, s);
-	log_emit(s->host->log, &rec, "%s <-> %s", addr_format(&s->peer, remote), target_text(s));
+	log_emit(s->host->log, &rec, "%s <-> %s", addr_format(&s->peer, remote), target_text(s, text));
+}
+
+void session_log_disconnected(struct session *s)
+{
+	char remote[ADDR_TEXT_MAX], text[TARGET_TEXT_MAX];
+	struct log_record rec;
+
+	if (!s->connected_ns || !log_enabled(s->host->log, LOG_INFO))
+		return;
+	base_fields(&rec, s, LOG_INFO);
+	target_fields(&rec, s);
+	log_u64(&rec, "duration", loop_now(s->host->env.loop) - s->connected_ns);
+	log_emit(s->host->log, &rec, "%s >-< %s", addr_format(&s->peer, remote), target_text(s, text));
 }
 
 static const char *engine_used(const struct session *s)
@@ -115,13 +142,8 @@ void session_log_close(struct session *s)
 
 	if (!log_enabled(s->host->log, LOG_INFO))
 		return;
+	session_log_disconnected(s);
 	addr_format(&s->peer, remote);
-	if (s->connected_ns) {
-		base_fields(&rec, s, LOG_INFO);
-		target_fields(&rec, s);
-		log_u64(&rec, "duration", now - s->connected_ns);
-		log_emit(s->host->log, &rec, "%s >-< %s", remote, target_text(s));
-	}
 	base_fields(&rec, s, LOG_INFO);
 	target_fields(&rec, s);
 	total_fields(&rec, s);

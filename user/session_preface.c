@@ -4,7 +4,7 @@
  *
  * Why the header has a state of its own: reading it inside accept would let one silent client hold up everybody
  * (GOST does). Here it costs one timer and, once bytes come, one small buffer.
- * Owns: the preface buffer's growth. Never: decides who may claim what (proxy_policy.c does), or what bytes mean
+ * Owns: nothing. Never: decides who may claim what (proxy_policy.c does), or what bytes mean
  * (proto_proxy.c does).
  * See: include/session_states.h.
  */
@@ -17,8 +17,6 @@
 #include "proto_proxy.h"
 #include "proxy_policy.h"
 #include "session_states.h"
-
-enum { PREFACE_FIRST = 512 };
 
 /* --- what a header changes -------------------------------------------------------------------------------- */
 
@@ -50,8 +48,7 @@ static void take_off(struct session *s, const struct proxy_header *header)
 	s->header_seen = true;
 	s->proxy_version = (uint8_t)header->version;
 	s->header_bytes = header->consumed;
-	s->preface_len -= header->consumed;
-	memmove(s->preface, s->preface + header->consumed, s->preface_len);
+	session_consume(s, header->consumed);
 }
 
 /* --- verdicts ----------------------------------------------------------------------------------------------- */
@@ -91,9 +88,9 @@ static bool judge(struct session *s, enum proxy_moment moment)
 {
 	struct proxy_header header = {0};
 	struct proxy_fault fault = {0};
-	struct proxy_sight sight = {.trusted = s->trusted, .bytes = s->preface_len != 0, .moment = moment};
+	struct proxy_sight sight = {.trusted = s->trusted, .bytes = s->input.len != 0, .moment = moment};
 
-	sight.result = proxy_parse(s->preface, s->preface_len, &s->svc->recv_limits, &header, &fault);
+	sight.result = proxy_parse(s->input.data, s->input.len, &s->svc->recv_limits, &header, &fault);
 	sight.command = header.command;
 	struct proxy_verdict verdict = proxy_decide(&s->svc->recv_rules, &sight);
 	switch (verdict.action) {
@@ -118,29 +115,15 @@ static bool judge(struct session *s, enum proxy_moment moment)
 
 /* --- reading ------------------------------------------------------------------------------------------------- */
 
-static bool preface_room(struct session *s)
-{
-	size_t cap = s->preface_cap ? s->preface_cap * 2 : PREFACE_FIRST;
-
-	if (s->preface_len < s->preface_cap)
-		return true;
-	uint8_t *grown = realloc(s->preface, cap);
-	if (!grown)
-		return false;
-	s->preface = grown;
-	s->preface_cap = cap;
-	return true;
-}
-
 void session_preface_ready(struct session *s)
 {
 	for (;;) {
-		if (!preface_room(s)) {
+		if (!session_input_room(s)) {
 			session_fail(s, LOG_ERROR, "no-memory", "no memory for a PROXY header");
 			return;
 		}
-		ssize_t n = recv(s->pair.io[SIDE_CLIENT].fd, s->preface + s->preface_len,
-				 s->preface_cap - s->preface_len, 0);
+		struct session_input *in = &s->input;
+		ssize_t n = recv(s->pair.io[SIDE_CLIENT].fd, in->data + in->len, in->cap - in->len, 0);
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n < 0) {
@@ -152,7 +135,7 @@ void session_preface_ready(struct session *s)
 			return;
 		}
 		s->pair.flow[SIDE_CLIENT].read_bytes += (uint64_t)n;
-		s->preface_len += (size_t)n;
+		in->len += (size_t)n;
 		if (judge(s, PROXY_AT_DATA))
 			return;
 	}

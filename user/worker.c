@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "resolver.h"
 #include "sockmap.h"
 #include "udp_service.h"
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * route.h - the way to a target: resolve, connect, and the hops of a chain, up to a socket that leads there.
+ *
+ * Why: whoever needs a connection (a session, a tunnel, a health check) needs the same steps: choose a node of each hop,
+ * dial the first, give each its PROXY header, let its connector ask for the next. A hop that fails is marked and another of
+ * its nodes is tried; when none is left the route fails: it never goes round a hop (GOST dials directly then).
+ * Owns: the socket until it is handed over. Never: retries a target, writes payload, calls back after route_cancel().
+ * See: user/route.c, include/connector.h.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "addr.h"
+#include "connector.h"
+#include "handler.h"
+#include "listener.h"
+#include "loop.h"
+
+struct chain;
+struct proxy_send;
+struct resolver;
+struct route;
+
+struct route_result {
+	enum dial_outcome outcome; /* DIAL_OK: io watches the connected socket; take it with loop_io_adopt() */
+	const char *error;         /* otherwise: a sentence in Go's words ("dial tcp 127.0.0.1:1: connect: ...") */
+	struct loop_io *io;
+	struct addr at;            /* what the socket is connected to, or what failed */
+	struct addr bound;         /* what the last hop said; may be unset */
+	const uint8_t *surplus;    /* bytes behind the last hop's answer: the target's first */
+	size_t surplus_len;
+	uint64_t read_bytes, written_bytes; /* on the socket so far, surplus included */
+};
+
+struct route_request {
+	struct loop *loop;
+	struct resolver *resolver;
+	const struct chain *chain; /* NULL: straight to the target */
+	const char *host;          /* of the target; "" = this machine */
+	uint16_t port;
+	enum connector_command command; /* what the last hop is asked for */
+	const struct listener_options *socket_opt; /* without a chain */
+	const struct addr *client; /* whose address a transparent socket takes; NULL: nobody's */
+	uint64_t timeout_ns;       /* of one attempt, all hops together */
+	uint32_t hash;             /* for selectors with strategy hash */
+	void *ctx;
+	/* A hop's PROXY header into out: its length, or -errno. */
+	ssize_t (*header)(void *ctx, const struct proxy_send *plan, uint8_t *out, size_t cap);
+	/* A hop failed; another of its nodes is tried. */
+	void (*trouble)(void *ctx, const char *text);
+	/* Once, perhaps from inside route_run(). The route is gone when it returns. */
+	void (*done)(void *ctx, const struct route_result *result);
+};
+
+/* Copies the request; host and client stay the caller's until done. 0 or -ENOMEM. */
+int route_new(struct route **out, const struct route_request *req);
+void route_run(struct route *r);
+void route_cancel(struct route *r); /* NULL is fine; not from inside done */

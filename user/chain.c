@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * chain.c - see chain.h. Configured chains made ready: references followed, addresses parsed, connectors found.
+ *
+ * Owns: what chains_init() allocates. Never: opens a socket.
+ * See: include/chain_config.h.
+ */
+#include "chain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "connector.h"
+#include "registry.h"
+
+static int fail(struct config_error *err, const struct hop_config *hop, const char *what, const char *name)
+{
+	snprintf(err->text, sizeof(err->text), "%s: hop \"%s\": %s \"%s\"", hop->origin ? hop->origin : "chain", hop->name,
+		 what, name);
+	return -EINVAL;
+}
+
+/* A hop without nodes is a reference into the hops: section. */
+static const struct hop_config *follow(const struct config *cfg, const struct hop_config *hop)
+{
+	for (size_t i = 0; !hop->node_count && i < cfg->hop_count; i++)
+		if (!strcmp(cfg->hops[i].name, hop->name))
+			return &cfg->hops[i];
+	return hop;
+}
+
+static int parse_node(struct chain_node *node, const struct hop_config *hop, const struct chain_node_config *cfg,
+		      struct config_error *err)
+{
+	char host[256];
+	int port;
+
+	node->cfg = cfg;
+	node->connector = registry_connector(cfg->connector_type);
+	if (!node->connector)
+		return fail(err, hop, "there is no connector", cfg->connector_type);
+	if (addr_split_hostport(cfg->addr, host, sizeof(host), &port) < 0 || port <= 0)
+		return fail(err, hop, "not HOST:PORT:", cfg->addr);
+	node->port = (uint16_t)port;
+	node->host = strdup(host);
+	node->send.version = cfg->opt.send_proxy >= 0 ? cfg->opt.send_proxy : hop->opt.send_proxy;
+	if (node->send.version < 0)
+		node->send.version = 0;
+	/* Go's defaults, as for targets. */
+	node->socket_opt = (struct listener_options){
+		.keepalive = true, .keepalive_idle_s = 15, .keepalive_interval_s = 15, .keepalive_count = 9};
+	return node->host ? 0 : -ENOMEM;
+}
+
+static int make_selector(struct chain_hop *hop)
+{
+	struct selector_node *nodes = calloc(hop->node_count, sizeof(*nodes));
+
+	if (!nodes)
+		return -ENOMEM;
+	for (size_t i = 0; i < hop->node_count; i++) {
+		const struct chain_node_options *opt = &hop->cfg->nodes[i].opt;
+		nodes[i] = (struct selector_node){.weight = opt->weight,
+						  .backup = opt->backup,
+						  .max_fails = opt->max_fails,
+						  .fail_timeout_ns = opt->fail_timeout_ns};
+	}
+	int rc = selector_new(&hop->selector, &hop->cfg->selector, nodes, hop->node_count);
+	free(nodes);
+	return rc;
+}
+
+static int hop_init(struct chain_hop *hop, const struct config *cfg, const struct hop_config *from,
+		    struct config_error *err)
+{
+	hop->cfg = follow(cfg, from);
+	if (!hop->cfg->node_count)
+		return fail(err, from, "there are no nodes in", from->name);
+	hop->nodes = calloc(hop->cfg->node_count, sizeof(*hop->nodes));
+	if (!hop->nodes)
+		return -ENOMEM;
+	hop->node_count = hop->cfg->node_count;
+	for (size_t i = 0; i < hop->node_count; i++) {
+		int rc = parse_node(&hop->nodes[i], hop->cfg, &hop->cfg->nodes[i], err);
+		if (rc)
+			return rc;
+	}
+	return make_selector(hop);
+}
+
+static int chain_init(struct chain *chain, const struct config *cfg, const struct chain_config *from,
+		      struct config_error *err)
+{
+	chain->cfg = from;
+	if (!from->hop_count) {
+		snprintf(err->text, sizeof(err->text), "%s: chain \"%s\" has no hops", from->origin, from->name);
+		return -EINVAL;
+	}
+	chain->hops = calloc(from->hop_count, sizeof(*chain->hops));
+	if (!chain->hops)
+		return -ENOMEM;
+	for (size_t i = 0; i < from->hop_count; i++) {
+		chain->hop_count = i + 1; /* a half-made hop is finished too */
+		int rc = hop_init(&chain->hops[i], cfg, &from->hops[i], err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int chains_init(struct chains *chains, const struct config *cfg, struct config_error *err)
+{
+	if (!cfg->chain_count)
+		return 0;
+	chains->chains = calloc(cfg->chain_count, sizeof(*chains->chains));
+	if (!chains->chains)
+		return -ENOMEM;
+	for (size_t i = 0; i < cfg->chain_count; i++) {
+		chains->count = i + 1;
+		int rc = chain_init(&chains->chains[i], cfg, &cfg->chains[i], err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void hop_fini(struct chain_hop *hop)
+{
+	for (size_t i = 0; i < hop->node_count; i++) {
+		free(hop->nodes[i].host);
+		proxy_send_free(&hop->nodes[i].send);
+	}
+	free(hop->nodes);
+	selector_free(hop->selector);
+}
+
+void chains_fini(struct chains *chains)
+{
+	for (size_t i = 0; i < chains->count; i++) {
+		for (size_t k = 0; k < chains->chains[i].hop_count; k++)
+			hop_fini(&chains->chains[i].hops[k]);
+		free(chains->chains[i].hops);
+	}
+	free(chains->chains);
+	*chains = (struct chains){0};
+}
+
+const struct chain *chains_find(const struct chains *chains, const char *name)
+{
+	for (size_t i = 0; name && i < chains->count; i++)
+		if (!strcmp(chains->chains[i].cfg->name, name))
+			return &chains->chains[i];
+	return NULL;
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * route.c - see route.h.
+ *
+ * Why a hop's bytes are kept in two small buffers of the route's own: hops answer with messages, not streams, and what comes
+ * behind the last answer is the target's: it must not get lost in anybody's buffer.
+ * Who is blamed: the node that could not be reached or broke the protocol; a proxy that says it cannot reach the next hop
+ * speaks about the next hop; one that cannot reach the target speaks about the target, and nobody is marked.
+ * Owns: struct route, its socket and timer. Never: calls done twice.
+ * See: include/route.h, include/chain.h.
+ */
+#include "route.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "chain.h"
+#include "dial.h"
+#include "proxy_send.h"
+#include "resolver.h"
+
+enum { HEADER_MAX = 65551, READ_STEP = 2048 };
+
+/* A conversation with the hops; only where there is a chain. */
+struct walk {
+	struct connector connector;
+	struct connector_request ask;
+	uint8_t *out; /* not sent yet */
+	size_t out_len, out_off, out_cap;
+	uint8_t *in; /* read and not consumed */
+	size_t in_len, in_cap;
+	size_t hop; /* whose turn it is */
+	struct {
+		struct selector_pick pick;
+		int node; /* -1: to be chosen */
+	} tries[];
+};
+
+struct route {
+	struct route_request req;
+	struct resolver_request lookup;
+	struct dial *dial;
+	struct loop_io io;
+	struct loop_timer timer;
+	struct addr at;
+	uint64_t read_bytes, written_bytes;
+	struct walk *walk; /* NULL without a chain */
+	char error[DIAL_ERROR_MAX];
+};
+
+static void attempt(struct route *r);
+
+/* --- the end ------------------------------------------------------------------------------------------------ */
+
+static void route_free(struct route *r)
+{
+	loop_timer_cancel(r->req.loop, &r->timer);
+	loop_io_close(r->req.loop, &r->io);
+	if (r->walk) {
+		free(r->walk->out);
+		free(r->walk->in);
+		free(r->walk);
+	}
+	free(r);
+}
+
+void route_cancel(struct route *r)
+{
+	if (!r)
+		return;
+	resolver_cancel(r->req.resolver, &r->lookup);
+	dial_cancel(r->dial);
+	route_free(r);
+}
+
+static void fail(struct route *r, enum dial_outcome outcome)
+{
+	struct loop_io none = {.fd = -1};
+	struct route_result res = {.outcome = outcome, .error = r->error, .io = &none, .at = r->at};
+
+	loop_timer_cancel(r->req.loop, &r->timer);
+	r->req.done(r->req.ctx, &res);
+	route_free(r);
+}
+
+static void succeed(struct route *r, struct loop_io *io)
+{
+	struct route_result res = {
+		.outcome = DIAL_OK,
+		.io = io,
+		.at = r->at,
+		.read_bytes = r->read_bytes,
+		.written_bytes = r->written_bytes,
+	};
+
+	if (r->walk) {
+		res.bound = r->walk->connector.bound;
+		res.surplus = r->walk->in;
+		res.surplus_len = r->walk->in_len;
+	}
+	loop_timer_cancel(r->req.loop, &r->timer);
+	r->req.done(r->req.ctx, &res);
+	route_free(r);
+}
+
+/* --- hops that fail ------------------------------------------------------------------------------------------- */
+
+static const struct chain_node *node_of(const struct route *r, size_t hop)
+{
+	return &r->req.chain->hops[hop].nodes[r->walk->tries[hop].node];
+}
+
+static bool choose(struct route *r, size_t hop)
+{
+	struct selector *selector = r->req.chain->hops[hop].selector;
+	uint32_t random = selector_strategy(selector) == SELECTOR_RANDOM ? arc4random() : 0;
+	int node = selector_next(selector, &r->walk->tries[hop].pick, r->req.hash, random, loop_now(r->req.loop));
+
+	r->walk->tries[hop].node = node;
+	return node >= 0;
+}
+
+/* Marks the hop's node; goes on with another one or gives up. The sentence is in r->error. */
+static void hop_failed(struct route *r, size_t hop)
+{
+	struct walk *w = r->walk;
+
+	loop_io_close(r->req.loop, &r->io);
+	selector_mark_failed(r->req.chain->hops[hop].selector, (size_t)w->tries[hop].node, loop_now(r->req.loop));
+	if (!choose(r, hop)) {
+		fail(r, DIAL_CHAIN);
+		return;
+	}
+	r->req.trouble(r->req.ctx, r->error);
+	attempt(r);
+}
+
+/* The current hop's node, or the next one's, which it could not reach. */
+static void hop_said_no(struct route *r, const char *text)
+{
+	struct walk *w = r->walk;
+	const struct chain_node *node = node_of(r, w->hop);
+	bool last = w->hop + 1 == r->req.chain->hop_count;
+
+	snprintf(r->error, sizeof(r->error), "%s@%s: %s", node->cfg->name, node->cfg->addr, text);
+	if (last)
+		fail(r, DIAL_UNREACHABLE);
+	else
+		hop_failed(r, w->hop + 1);
+}
+
+static void hop_broke(struct route *r, const char *text)
+{
+	const struct chain_node *node = node_of(r, r->walk->hop);
+
+	snprintf(r->error, sizeof(r->error), "%s@%s: %s", node->cfg->name, node->cfg->addr, text);
+	hop_failed(r, r->walk->hop);
+}
+
+/* --- talking to hops ------------------------------------------------------------------------------------------ */
+
+static bool reserve(uint8_t **data, size_t *cap, size_t need)
+{
+	if (need <= *cap)
+		return true;
+	uint8_t *grown = realloc(*data, need);
+	if (!grown)
+		return false;
+	*data = grown;
+	*cap = need;
+	return true;
+}
+
+static bool say(struct walk *w, const void *data, size_t len)
+{
+	if (!reserve(&w->out, &w->out_cap, w->out_len + len))
+		return false;
+	memcpy(w->out + w->out_len, data, len);
+	w->out_len += len;
+	return true;
+}
+
+static void out_of_memory(struct route *r)
+{
+	snprintf(r->error, sizeof(r->error), "out of memory");
+	fail(r, DIAL_CHAIN);
+}
+
+/* 0: all sent, 1: more later, -errno. */
+static int flush(struct route *r)
+{
+	struct walk *w = r->walk;
+
+	while (w->out_off < w->out_len) {
+		ssize_t n = send(r->io.fd, w->out + w->out_off, w->out_len - w->out_off, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 1 : -errno;
+		w->out_off += (size_t)n;
+		r->written_bytes += (uint64_t)n;
+	}
+	w->out_off = w->out_len = 0;
+	return 0;
+}
+
+/* 1: something came, 0: nothing now, -errno; the end of the stream is -ECONNRESET. */
+static int fill(struct route *r)
+{
+	struct walk *w = r->walk;
+
+	if (w->in_len >= CONNECTOR_IN_MAX)
+		return -EMSGSIZE;
+	if (!reserve(&w->in, &w->in_cap, w->in_len + READ_STEP))
+		return -ENOMEM;
+	ssize_t n = recv(r->io.fd, w->in + w->in_len, w->in_cap - w->in_len, 0);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (n == 0)
+		return -ECONNRESET;
+	w->in_len += (size_t)n;
+	r->read_bytes += (uint64_t)n;
+	return 1;
+}
+
+static void take(struct walk *w, size_t n)
+{
+	w->in_len -= n;
+	memmove(w->in, w->in + n, w->in_len);
+}
+
+/* The hop's PROXY header stands in front of everything else it is told. */
+static int say_header(struct route *r, const struct chain_node *node)
+{
+	struct walk *w = r->walk;
+
+	if (!node->send.version)
+		return 0;
+	if (!reserve(&w->out, &w->out_cap, w->out_len + HEADER_MAX))
+		return -ENOMEM;
+	ssize_t n = r->req.header(r->req.ctx, &node->send, w->out + w->out_len, HEADER_MAX);
+	if (n < 0)
+		return (int)n;
+	w->out_len += (size_t)n;
+	return 0;
+}
+
+static void ask_for(struct route *r, const struct chain_node *node)
+{
+	struct walk *w = r->walk;
+	bool last = w->hop + 1 == r->req.chain->hop_count;
+	const struct chain_node *next = last ? NULL : node_of(r, w->hop + 1);
+
+	w->ask = (struct connector_request){
+		.command = last ? r->req.command : CONNECTOR_CONNECT,
+		.host = next ? (next->host[0] ? next->host : "127.0.0.1") : r->req.host,
+		.port = next ? next->port : r->req.port,
+		.user = node->cfg->auth.user,
+		.password = node->cfg->auth.password,
+		.no_4a = node->cfg->opt.no_4a,
+	};
+	w->connector = (struct connector){.ops = node->connector, .req = &w->ask};
+}
+
+/* False: the route has moved on (failed). */
+static bool enter_hop(struct route *r)
+{
+	struct walk *w = r->walk;
+	const struct chain_node *node = node_of(r, w->hop);
+	int err = say_header(r, node);
+
+	ask_for(r, node);
+	if (!err && !node->connector->transparent) {
+		err = node->connector->begin(&w->connector);
+		if (err) {
+			hop_said_no(r, w->connector.error);
+			return false;
+		}
+		err = say(w, w->connector.out, w->connector.out_len) ? 0 : -ENOMEM;
+	}
+	if (err == -ENOMEM)
+		out_of_memory(r);
+	else if (err)
+		hop_broke(r, "the PROXY header for it cannot be built");
+	return !err;
+}
+
+/* True: on to the next hop, or done. */
+static bool hop_done(struct route *r)
+{
+	struct walk *w = r->walk;
+
+	w->hop++;
+	if (w->hop == r->req.chain->hop_count)
+		return true;
+	return enter_hop(r);
+}
+
+/* Feeds what is there. 1: the hop is through, 0: needs more, -1: the route has moved on. */
+static int feed(struct route *r)
+{
+	struct walk *w = r->walk;
+	size_t consumed = 0;
+
+	w->connector.out_len = 0;
+	enum connector_result result = w->connector.ops->input(&w->connector, w->in, w->in_len, &consumed);
+	take(w, consumed);
+	if (result == CONNECTOR_FAILED) {
+		hop_said_no(r, w->connector.error);
+		return -1;
+	}
+	if (!say(w, w->connector.out, w->connector.out_len)) {
+		out_of_memory(r);
+		return -1;
+	}
+	return result == CONNECTOR_DONE;
+}
+
+static void broken(struct route *r, int err)
+{
+	char text[128];
+
+	if (err == -ECONNRESET)
+		snprintf(text, sizeof(text), "it closed the connection before it answered");
+	else if (err == -EMSGSIZE)
+		snprintf(text, sizeof(text), "its answer is longer than %d bytes", CONNECTOR_IN_MAX);
+	else
+		snprintf(text, sizeof(text), "%s", strerror(-err));
+	hop_broke(r, text);
+}
+
+/* As far as it goes now: write, read, hand to the connector, next hop. */
+static void walk_on(struct route *r)
+{
+	for (;;) {
+		struct walk *w = r->walk;
+		int rc = flush(r);
+		if (rc < 0)
+			broken(r, rc);
+		if (rc)
+			return;
+		if (w->hop == r->req.chain->hop_count) {
+			succeed(r, &r->io);
+			return;
+		}
+		if (node_of(r, w->hop)->connector->transparent) {
+			if (!hop_done(r))
+				return;
+			continue;
+		}
+		rc = w->in_len ? feed(r) : 0;
+		if (rc < 0 || (rc > 0 && !hop_done(r)))
+			return;
+		if (rc > 0 || w->out_len)
+			continue;
+		rc = fill(r);
+		if (rc < 0)
+			broken(r, rc);
+		if (rc <= 0)
+			return;
+	}
+}
+
+static void on_hop_io(struct loop_io *io, uint32_t events)
+{
+	(void)events;
+	walk_on((struct route *)((char *)io - offsetof(struct route, io)));
+}
+
+/* --- dialing ---------------------------------------------------------------------------------------------------- */
+
+static enum dial_outcome outcome_of(int status)
+{
+	if (status == -ECONNREFUSED)
+		return DIAL_REFUSED;
+	return status == -ETIMEDOUT ? DIAL_TIMEOUT : DIAL_UNREACHABLE;
+}
+
+static void no_connection(struct route *r, enum dial_outcome outcome)
+{
+	if (r->walk)
+		hop_failed(r, 0);
+	else
+		fail(r, outcome);
+}
+
+static const struct listener_options *socket_options(const struct route *r)
+{
+	return r->walk ? &node_of(r, 0)->socket_opt : r->req.socket_opt;
+}
+
+static void on_dialed(void *ctx, int status, struct loop_io *io, const struct addr *at)
+{
+	struct route *r = ctx;
+
+	r->dial = NULL;
+	r->at = *at;
+	if (status < 0) {
+		const struct listener_options *opt = socket_options(r);
+		dial_error("tcp", status, opt, r->req.client, at, r->error);
+		no_connection(r, outcome_of(status));
+		return;
+	}
+	if (!r->walk) {
+		succeed(r, io);
+		return;
+	}
+	if (loop_io_adopt(r->req.loop, io, &r->io, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_hop_io) < 0) {
+		out_of_memory(r);
+		return;
+	}
+	if (enter_hop(r))
+		walk_on(r);
+}
+
+static void on_resolved(struct resolver_request *lookup, int status, const struct addr *addrs, size_t count,
+			const char *error)
+{
+	struct route *r = (struct route *)((char *)lookup - offsetof(struct route, lookup));
+	struct listener_options opt = *socket_options(r);
+
+	if (status < 0) {
+		snprintf(r->error, sizeof(r->error), "%s", error);
+		no_connection(r, DIAL_UNRESOLVED);
+		return;
+	}
+	r->at = addrs[0];
+	opt.client = r->req.client;
+	if (dial_start(&r->dial, r->req.loop, addrs, count, &opt, r->req.timeout_ns, on_dialed, r) < 0)
+		out_of_memory(r);
+}
+
+/* --- life ----------------------------------------------------------------------------------------------------------- */
+
+static void on_deadline(struct loop_timer *timer)
+{
+	struct route *r = (struct route *)((char *)timer - offsetof(struct route, timer));
+
+	if (r->io.fd >= 0) {
+		hop_broke(r, "i/o timeout");
+		return;
+	}
+	resolver_cancel(r->req.resolver, &r->lookup);
+	dial_cancel(r->dial);
+	r->dial = NULL;
+	snprintf(r->error, sizeof(r->error), "%s: i/o timeout", node_of(r, 0)->cfg->addr);
+	hop_failed(r, 0);
+}
+
+/* From the first hop on; the dial keeps its own time where there is no chain. */
+static void attempt(struct route *r)
+{
+	struct walk *w = r->walk;
+	const char *host = r->req.host;
+	uint16_t port = r->req.port;
+
+	r->at = (struct addr){0};
+	if (w) {
+		w->hop = w->in_len = w->out_len = w->out_off = 0;
+		r->read_bytes = r->written_bytes = 0;
+		host = node_of(r, 0)->host;
+		port = node_of(r, 0)->port;
+		loop_timer_set(r->req.loop, &r->timer, r->req.timeout_ns, on_deadline);
+	}
+	resolver_lookup(r->req.resolver, &r->lookup, host, port, on_resolved);
+}
+
+void route_run(struct route *r)
+{
+	for (size_t i = 0; r->walk && i < r->req.chain->hop_count; i++)
+		if (!choose(r, i)) {
+			snprintf(r->error, sizeof(r->error), "hop \"%s\" has no node", r->req.chain->hops[i].cfg->name);
+			fail(r, DIAL_CHAIN);
+			return;
+		}
+	attempt(r);
+}
+
+int route_new(struct route **out, const struct route_request *req)
+{
+	struct route *r = calloc(1, sizeof(*r));
+	size_t hops = req->chain ? req->chain->hop_count : 0;
+
+	if (!r)
+		return -ENOMEM;
+	r->req = *req;
+	r->io.fd = -1;
+	if (hops) {
+		r->walk = calloc(1, sizeof(*r->walk) + hops * sizeof(r->walk->tries[0]));
+		if (!r->walk) {
+			free(r);
+			return -ENOMEM;
+		}
+	}
+	*out = r;
+	return 0;
+}

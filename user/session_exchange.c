@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * session_exchange.c - SESSION_EXCHANGE: the handler moves the payload itself, because it must see where messages end.
+ *
+ * Why apart from forwarding: a pair forwards until both ends are over and lets the kernel do it; an exchange ends with a
+ * message, and the client may then ask for another target.
+ * Owns: the moves into and out of the state. Never: reads or writes payload.
+ * See: include/session.h.
+ */
+#include <sys/epoll.h>
+
+#include "session_states.h"
+
+enum { EXCHANGE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
+
+void session_take(struct session *s, loop_io_fn on_client, loop_io_fn on_upstream)
+{
+	if (s->state != SESSION_EXCHANGE)
+		session_set_state(s, SESSION_EXCHANGE);
+	s->pair.io[SIDE_CLIENT].fn = on_client;
+	s->pair.io[SIDE_UPSTREAM].fn = on_upstream;
+}
+
+/* What the next upstream gets and gives is counted from zero; the client's two totals go on. */
+void session_again(struct session *s)
+{
+	loop_timer_cancel(s->host->env.loop, &s->timer);
+	loop_io_close(s->host->env.loop, &s->pair.io[SIDE_UPSTREAM]);
+	s->pair.flow[SIDE_CLIENT].written_bytes = 0;
+	s->pair.flow[SIDE_UPSTREAM].read_bytes = 0;
+	s->connected_ns = 0;
+	s->node = -1;
+	s->pick = (struct selector_pick){0};
+	session_set_state(s, SESSION_HANDSHAKE);
+	session_watch_client(s);
+	session_handshake_begin(s);
+}
+
+void session_hand_over(struct session *s)
+{
+	loop_timer_cancel(s->host->env.loop, &s->timer);
+	session_forward(s);
+}
+
+void session_end(struct session *s, enum pair_end end)
+{
+	s->reason = pair_end_name(end);
+	session_close_early(s, end == PAIR_CLIENT_EOF || end == PAIR_UPSTREAM_EOF);
+	session_log_close(s);
+}
