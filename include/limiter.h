@@ -22,12 +22,12 @@ struct limiter_entry;
 #define LIMITER_IDLE_MAX 16384 /* clients without a connection that are remembered; the one seen longest ago goes */
 
 /* Borrowed for the limiter's life; NULL: no limits of that kind. seed: random numbers that clients do not know. */
-struct limiter_config {
+struct limiter_setup {
 	const struct limit_rules *connections, *rate, *bandwidth;
 	uint64_t seed[2];
 };
 
-int limiter_new(struct limiter **out, const struct limiter_config *cfg);
+int limiter_new(struct limiter **out, const struct limiter_setup *cfg);
 void limiter_free(struct limiter *l); /* after every lease was returned */
 
 enum limiter_verdict {

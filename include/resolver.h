@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,8 @@ struct resolver_config {
 	uint16_t port;		 /* of servers without one; default 53 */
 	unsigned timeout_ms;	 /* of the first try, doubled with each further one; default 1500 */
 	unsigned tries;		 /* per server; default 3 */
+	bool tcp;		 /* ask by TCP only */
+	int prefer;		 /* AF_INET or AF_INET6: these addresses lead; default: as RFC 6724 sorts */
 };
 /* Copies what it needs; keeps the cache. 0, -EINVAL (servers), -EBUSY (a lookup in flight), or -ENOMEM. */
 int resolver_configure(struct resolver *r, const struct resolver_config *cfg);

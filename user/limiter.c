@@ -37,7 +37,7 @@ struct shard {
 };
 
 struct limiter {
-	struct limiter_config cfg;
+	struct limiter_setup cfg;
 	const struct limit_rule *connections_all, *rate_all, *bandwidth_all, *bandwidth_each;
 	atomic_uint connections, busy;
 	_Atomic uint64_t full_ns;
@@ -51,7 +51,7 @@ static const struct limit_rule *rule_of(const struct limit_rules *rules, enum li
 	return rules ? limit_rules_of_key(rules, key) : NULL;
 }
 
-int limiter_new(struct limiter **out, const struct limiter_config *cfg)
+int limiter_new(struct limiter **out, const struct limiter_setup *cfg)
 {
 	struct limiter *l = calloc(1, sizeof(*l));
 

@@ -175,6 +175,19 @@ static uint64_t least_ttl_ns(const struct ares_addrinfo *ai)
 	return ttl < 0 ? 0 : (uint64_t)ttl * 1000000000U;
 }
 
+/* The cache lets the first address's family lead. */
+static void let_lead(struct addr *addrs, size_t count, int family)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct addr first = addrs[i];
+		if (addr_family(&first) != family)
+			continue;
+		memmove(&addrs[1], &addrs[0], i * sizeof(addrs[0]));
+		addrs[0] = first;
+		return;
+	}
+}
+
 static void store_answer(struct resolver_entry *entry, const struct ares_addrinfo *ai)
 {
 	struct resolver *r = entry->resolver;
@@ -187,6 +200,8 @@ static void store_answer(struct resolver_entry *entry, const struct ares_addrinf
 		resolver_cache_fail(entry, -ENOENT, now(r));
 		return;
 	}
+	if (r->channel.cfg.prefer)
+		let_lead(addrs, count, r->channel.cfg.prefer);
 	/* The hosts file has no TTL, and is the only source that answers without waiting. */
 	uint64_t ttl_ns = r->starting == entry ? HOSTS_TTL_NS : least_ttl_ns(ai);
 	resolver_cache_store(entry, addrs, count, ttl_ns, now(r));

@@ -132,7 +132,8 @@ static int open_channel(struct resolver_channel *ch)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct ares_options opt = {
-		.flags = ARES_FLAG_NOALIASES, /* an environment variable must not redirect a target */
+		/* An environment variable must not redirect a target. */
+		.flags = ARES_FLAG_NOALIASES | (ch->cfg.tcp ? ARES_FLAG_USEVC : 0),
 		.timeout = (int)(ch->cfg.timeout_ms ? ch->cfg.timeout_ms : DEFAULT_TIMEOUT_MS),
 		.tries = (int)(ch->cfg.tries ? ch->cfg.tries : DEFAULT_TRIES),
 		.sock_state_cb = on_socket_state,

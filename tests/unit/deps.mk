@@ -67,3 +67,4 @@ unit_limit_rules := limit_rules acl addr
 unit_limiter := limiter limit_rules acl addr siphash
 unit_hosts := hosts addr
 unit_auth := auth
+unit_access := access access_rules access_resolver matcher matcher_rule limit_rules limiter hosts auth acl addr siphash

@@ -41,7 +41,7 @@ static void fixture_init(struct fixture *f, const char *connections, const char 
 	parse(&f->connections, LIMIT_CONNECTIONS, connections);
 	parse(&f->rate, LIMIT_RATE, rate);
 	parse(&f->bandwidth, LIMIT_BANDWIDTH, bandwidth);
-	struct limiter_config cfg = {&f->connections, &f->rate, &f->bandwidth, {1, 2}};
+	struct limiter_setup cfg = {&f->connections, &f->rate, &f->bandwidth, {1, 2}};
 	CU_ASSERT_EQUAL_FATAL(limiter_new(&f->l, &cfg), 0);
 }
 

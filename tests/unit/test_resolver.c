@@ -301,6 +301,44 @@ static void test_configure(void)
 	world_fini(&w);
 }
 
+struct preference {
+	struct world *world;
+	int family, result;
+};
+
+static void prefer_in_loop(void *arg)
+{
+	struct preference *p = arg;
+	char server[32];
+	struct resolver_config cfg = {.servers = server, .resolv_conf = "/dev/null", .prefer = p->family};
+
+	snprintf(server, sizeof(server), "127.0.0.1:%d", p->world->dns.port);
+	p->result = resolver_configure(p->world->resolver, &cfg);
+}
+
+static void test_prefer(void)
+{
+	struct world w;
+	struct ask ask = {0};
+	struct preference p = {.world = &w, .family = AF_INET6};
+
+	world_init(&w,
+		   "a.test 60 A 127.0.0.5\na.test 60 A 127.0.0.6\na.test 60 AAAA ::1\n"
+		   "b.test 60 A 127.0.0.5\nb.test 60 AAAA ::1\nfour.test 60 A 127.0.0.7\n",
+		   FAST);
+	world_do(&w, prefer_in_loop, &p);
+	CU_ASSERT_EQUAL(p.result, 0);
+	ask_and_wait(&w, &ask, "a.test");
+	expect_addrs(&ask, "[::1]:8080 127.0.0.5:8080 127.0.0.6:8080");
+	ask_and_wait(&w, &ask, "four.test");
+	expect_addrs(&ask, "127.0.0.7:8080");
+	p.family = AF_INET;
+	world_do(&w, prefer_in_loop, &p);
+	ask_and_wait(&w, &ask, "b.test");
+	expect_addrs(&ask, "127.0.0.5:8080 [::1]:8080");
+	world_fini(&w);
+}
+
 static const struct unit_case cases[] = {
 	{"immediate", test_immediate},
 	{"two families", test_two_families},
@@ -313,6 +351,7 @@ static const struct unit_case cases[] = {
 	{"inside callbacks", test_inside_callbacks},
 	{"free with pending", test_free_with_pending},
 	{"configure", test_configure},
+	{"prefer", test_prefer},
 };
 
 UNIT_MAIN("resolver", cases)
