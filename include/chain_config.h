@@ -53,6 +53,7 @@ struct hop_config {
 	char *hosts, *resolver;
 	struct chain_node_config *nodes;
 	size_t node_count; /* 0 below a chain: a reference to the hops: section by name */
+	char *scheme;	   /* as written in -F; NULL when there was none, or the hop came from a file */
 	char *origin;
 };
 

@@ -31,8 +31,8 @@ enum cli_action {
 
 struct cli {
 	enum cli_action action;
-	const char **urls, **sources; /* -L and -C, each in its order */
-	size_t url_count, source_count;
+	const char **urls, **hops, **sources; /* -L, -F and -C, each in its order */
+	size_t url_count, hop_count, source_count;
 	bool debug, trace;					     /* -D, -DD */
 	const char *engine, *workers, *budget, *flow_budget, *drain; /* NULL: not given */
 	const struct cli_command *command;
@@ -49,7 +49,7 @@ int cli_parse(int argc, char **argv, const struct cli_command *commands, struct 
 void cli_free(struct cli *cli); /* idempotent */
 
 /*
- * -C in order, then -L, then the flags; without both, the first gostbpf.* or gost.* of the usual
+ * -C in order, then -L and -F, then the flags; without both, the first gostbpf.* or gost.* of the usual
  * places. cfg must be config_init()ed and is to be freed by the caller also on failure. 0 or -errno.
  */
 int cli_build_config(const struct cli *cli, struct config *cfg, struct config_error *err);

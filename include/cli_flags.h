@@ -13,6 +13,7 @@ enum { CLI_EXIT_FAILURE = 1, CLI_EXIT_USAGE = 2 };
 
 enum cli_flag_kind {
 	CLI_FLAG_URL,
+	CLI_FLAG_HOP,
 	CLI_FLAG_SOURCE,
 	CLI_FLAG_DUMP,
 	CLI_FLAG_PROCESS, /* text kept at offset, for config_set_process(key) */

@@ -83,6 +83,11 @@ void config_free(struct config *cfg); /* idempotent; does not free cfg itself */
 /* Appends the service(s) of one -L string (a port range makes several). 0 or -EINVAL with err filled. */
 int config_add_url(struct config *cfg, const char *spec, struct config_error *err);
 
+/* Appends one -F: another hop of the command line's chain-0. 0 or -EINVAL. */
+int config_add_hop(struct config *cfg, const char *spec, struct config_error *err);
+/* Once, behind the last -L and -F: every service of the command line goes through chain-0, if there is one. */
+int config_link_chain(struct config *cfg, struct config_error *err);
+
 /*
  * Appends what a YAML (or JSON: a subset) text holds. name is for messages ("gost.yml", "-").
  * 0 or -EINVAL with err = "name:line:column: sentence". cfg may be partly filled on failure: free it.
@@ -101,6 +106,9 @@ struct config_types {
 	const char *const *connectors, *const *dialers; /* of -F and nodes of hops */
 };
 int config_resolve(struct config *cfg, const struct config_types *types, struct config_error *err);
+
+/* Before a run, behind config_resolve(): refuses by name what the model holds and nobody carries out yet. */
+int config_check_runtime(const struct config *cfg, struct config_error *err);
 
 /* -O: GOST's shape (durations in nanoseconds in JSON, as GOST prints them). 0 or -errno. */
 int config_dump_json(const struct config *cfg, FILE *out);

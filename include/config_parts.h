@@ -98,6 +98,6 @@ struct config_hostport {
 };
 /* The sentence names the piece that is wrong. */
 int config_parse_hostport(const char *text, struct config_hostport *out, struct config_error *err);
-/* The same for one port only; what is "listen address" or "target" (which may not use port 0). */
-enum config_addr_use { CONFIG_ADDR_LISTEN, CONFIG_ADDR_TARGET };
+/* The same for one port only, named so in the sentence; only a listen address may have port 0. */
+enum config_addr_use { CONFIG_ADDR_LISTEN, CONFIG_ADDR_TARGET, CONFIG_ADDR_NODE };
 int config_check_addr(const char *text, enum config_addr_use use, struct config_error *err);

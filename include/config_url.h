@@ -8,20 +8,20 @@
  */
 #pragma once
 
-#include "config_parts.h"
-
-#define WORD_MAX 40 /* longest scheme, and so longest handler or listener name */
+#include "config_spec.h"
 
 struct url {
-	char *scheme; /* NULL: none was written */
-	char *host, *path, *query;
+	struct config_spec spec;
 	char handler[WORD_MAX], listener[WORD_MAX];
 	struct config_hostport listen;
 	unsigned ports; /* services to make */
 	struct forwarder_config forwarder;
 	struct metadata metadata, handler_metadata, listener_metadata;
 	struct metadata selector_given; /* as written; only to see what comes twice */
+	struct metadata special;	/* keys that are no metadata: auth, cert, ... */
+	struct auth_config auth;
+	struct tls_config tls;
 };
 
-/* Takes url->query apart (it is overwritten) into metadata and forwarder.selector. 0 or -errno. */
+/* Takes url->spec.query apart (it is overwritten) into all that follows it. 0 or -errno. */
 int config_url_query(struct url *url, struct config_error *err);

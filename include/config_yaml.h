@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * config_yaml.h - reading tree nodes by a table of fields; shared by config_yaml.c and config_yaml_field.c.
+ * config_yaml.h - reading tree nodes by a table of fields; shared by the config_yaml*.c files.
  *
  * Why: one place decides what a null, a repeated, an unknown and a not yet supported key mean.
  * All functions return 0, or -errno with the error text complete ("name:line:column: sentence").
@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "config_keys.h"
+#include "config_model.h"
 #include "config_tree.h"
 
 struct yaml_reader {
@@ -17,7 +17,7 @@ struct yaml_reader {
 	struct config_error *err;
 };
 
-/* A table ends with a row without a name; at most 32 rows. A null value counts as not given. */
+/* A table ends with a row without a name; at most 32 rows. A null value counts as not given, unless it guards something. */
 struct yaml_field {
 	const char *name;
 	int (*read)(struct yaml_reader *r, const struct tree_node *value, void *target);
@@ -31,6 +31,23 @@ int yaml_read_list(struct yaml_reader *r, const struct tree_node *list,
 		   void *target);
 /* A scalar that is not null, copied; what *out held is freed. */
 int yaml_read_text(struct yaml_reader *r, const struct tree_node *value, char **out);
+
+/* The same in lower case: types are compared and looked up so. */
+int yaml_read_type(struct yaml_reader *r, const struct tree_node *value, char **out);
+/* A name of another section, which may not be empty. */
+int yaml_read_reference(struct yaml_reader *r, const struct tree_node *value, char **out);
+/* One name, or a list of them, appended to target (a struct name_list). */
+int yaml_read_names(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_selector(struct yaml_reader *r, const struct tree_node *value, struct selector_config *out);
+/* Mappings into a struct auth_config and a struct tls_config. */
+int yaml_read_auth(struct yaml_reader *r, const struct tree_node *value, struct auth_config *out);
+int yaml_read_tls(struct yaml_reader *r, const struct tree_node *value, struct tls_config *out);
+/* Where an element stands, for later messages. */
+int yaml_set_origin(struct yaml_reader *r, const struct tree_node *value, char **out);
+
+/* Sections, into the struct config that target is. */
+int yaml_read_chains(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_hops(struct yaml_reader *r, const struct tree_node *value, void *target);
 
 /* A metadata mapping of a scope. */
 int yaml_read_metadata(struct yaml_reader *r, const struct tree_node *map, unsigned scope,

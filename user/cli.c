@@ -25,8 +25,8 @@ const struct cli_flag cli_flags[] = {
 	  .doc = "a service: tcp://[host]:port[-port]/target[,target...][?key=value&...]; may be repeated" },
 	{ .name = "C", .kind = CLI_FLAG_SOURCE, .arg = "FILE", SERVE,
 	  .doc = "configuration: a .yml, .yaml or .json file, - for standard input, or {...}; may be repeated" },
-	{ .name = "F", .kind = CLI_FLAG_LATER, .arg = "SPEC", SERVE,
-	  .doc = "a hop of the chain (not supported yet)" },
+	{ .name = "F", .kind = CLI_FLAG_HOP, .arg = "SPEC", SERVE,
+	  .doc = "a hop: scheme://[user:pass@]host:port[,host:port...][?key=value&...]; several make one chain" },
 	{ .name = "engine", PROCESS("engine", engine), .arg = "NAME", RUN,
 	  .doc = "auto, sockmap, splice or copy, for services that do not name one" },
 	{ .name = "workers", PROCESS("workers", workers), .arg = "N", RUN,
@@ -107,6 +107,8 @@ static int set_value(struct cli *cli, const struct cli_flag *flag, const char *v
 	switch (flag->kind) {
 	case CLI_FLAG_URL:
 		return append(&cli->urls, &cli->url_count, value, err);
+	case CLI_FLAG_HOP:
+		return append(&cli->hops, &cli->hop_count, value, err);
 	case CLI_FLAG_SOURCE:
 		return add_source(cli, value, err);
 	case CLI_FLAG_DUMP:
@@ -204,6 +206,7 @@ int cli_parse(int argc, char **argv, const struct cli_command *commands, struct 
 void cli_free(struct cli *cli)
 {
 	free(cli->urls);
+	free(cli->hops);
 	free(cli->sources);
 	*cli = (struct cli){0};
 }

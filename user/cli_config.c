@@ -103,10 +103,16 @@ static int add_sources(const struct cli *cli, struct config *cfg, struct config_
 {
 	int rc = 0;
 
+	if (cli->hop_count && !cli->url_count)
+		return config_fail(err, "-F needs a -L: it is the way of the command line's services only");
 	for (size_t i = 0; i < cli->source_count && !rc; i++)
 		rc = config_add_source(cfg, cli->sources[i], err);
 	for (size_t i = 0; i < cli->url_count && !rc; i++)
 		rc = config_add_url(cfg, cli->urls[i], err);
+	for (size_t i = 0; i < cli->hop_count && !rc; i++)
+		rc = config_add_hop(cfg, cli->hops[i], err);
+	if (!rc)
+		rc = config_link_chain(cfg, err);
 	if (!rc && !cli->source_count && !cli->url_count)
 		rc = add_default(cfg, err);
 	return rc;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_keys.h"
+#include "config_model.h"
 
 /* --- services and nodes ------------------------------------------------------------------------ */
 
@@ -56,6 +56,18 @@ static void service_fini(struct service_config *svc)
 	config_metadata_fini(&svc->handler_metadata);
 	config_metadata_fini(&svc->listener_metadata);
 	config_forwarder_fini(&svc->forwarder);
+	config_auth_fini(&svc->auth);
+	config_tls_fini(&svc->listener_tls);
+	free(svc->chain);
+	free(svc->listener_chain);
+	config_names_fini(&svc->authers);
+	config_names_fini(&svc->admissions);
+	config_names_fini(&svc->bypasses);
+	free(svc->hosts);
+	free(svc->resolver);
+	free(svc->limiter);
+	free(svc->climiter);
+	free(svc->rlimiter);
 	*svc = (struct service_config){0};
 }
 
@@ -72,6 +84,8 @@ void config_free(struct config *cfg)
 	for (size_t i = 0; i < cfg->service_count; i++)
 		service_fini(&cfg->services[i]);
 	free(cfg->services);
+	config_chains_fini(cfg);
+	config_access_fini(&cfg->access);
 	free(cfg->log.level);
 	free(cfg->log.format);
 	free(cfg->log.output);

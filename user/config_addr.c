@@ -146,13 +146,13 @@ int config_parse_hostport(const char *text, struct config_hostport *out, struct 
 
 int config_check_addr(const char *text, enum config_addr_use use, struct config_error *err)
 {
-	const char *what = use == CONFIG_ADDR_LISTEN ? "listen address" : "target";
+	static const char *const names[] = {"listen address", "target", "node"};
 	struct config_hostport hp;
 	int rc = config_parse_hostport(text, &hp, err);
 
 	if (!rc && hp.min != hp.max)
 		rc = config_fail(err, "\"%s\" is a port range, which only -L can expand", text);
-	if (!rc && !hp.min && use == CONFIG_ADDR_TARGET)
+	if (!rc && !hp.min && use != CONFIG_ADDR_LISTEN)
 		rc = config_fail(err, "\"%s\" has port 0", text);
-	return rc ? config_fail_at(err, rc, "%s", what) : 0;
+	return rc ? config_fail_at(err, rc, "%s", names[use]) : 0;
 }

@@ -4,7 +4,7 @@
  *
  * Why: libyaml decides on quotes by what YAML's grammar allows; but a string like "1" or "no" must also
  * stay a string for readers that guess types, GOST's among them, so those are quoted here.
- * Never: recurses deeper than the tree, which config_dump.c builds five levels deep.
+ * Never: recurses deeper than the tree, which is as deep as the model.
  * See: tests/unit/test_config_dump.c.
  */
 #include <errno.h>
@@ -89,6 +89,9 @@ static int emit_value(yaml_emitter_t *emitter, json_t *value)
 		return emit_array(emitter, value);
 	case JSON_INTEGER:
 		return emit_integer(emitter, json_integer_value(value));
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return emit_scalar(emitter, json_is_true(value) ? "true" : "false", false);
 	default:
 		return emit_scalar(emitter, json_string_value(value), needs_quotes(json_string_value(value)));
 	}

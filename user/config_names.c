@@ -65,7 +65,7 @@ const char *const config_gost_keys[] = {
 };
 
 const char *const config_gost_sections[] = {
-	"chains",    "hops",	  "authers",   "admissions", "bypasses",  "resolvers", "hosts",	  "ingresses",
+	"authers",   "admissions", "bypasses",  "resolvers", "hosts",	  "ingresses",
 	"routers",   "sds",	  "recorders", "rewriters",  "caches",	  "limiters",  "quotas",  "climiters",
 	"rlimiters", "observers", "loggers",   "tls",	     "profiling", "api",       "metrics", NULL,
 };
@@ -77,11 +77,11 @@ const char *const config_gost_service_fields[] = {
 };
 
 const char *const config_gost_handler_fields[] = {
-	"chain", "chainGroup", "auther", "authers", "auth", "tls", "limiter", "observer", NULL,
+	"chainGroup", "tls", "limiter", "observer", NULL,
 };
 
 const char *const config_gost_listener_fields[] = {
-	"chain", "chainGroup", "auther", "authers", "auth", "tls", NULL,
+	"chainGroup", "auther", "authers", "auth", NULL,
 };
 
 const char *const config_gost_forwarder_fields[] = {"hop", "name", "hopGroup", NULL};

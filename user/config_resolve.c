@@ -12,63 +12,19 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config_keys.h"
+#include "config_model.h"
 #include "config_place.h"
 #include "config_proxy.h"
 
-/* --- handler and listener names ---------------------------------------------------------------- */
-
-/* One of a service's two types, with the names it may have. */
-struct type_check {
-	const char *kind, *type;
-	const char *const *ours, *const *gosts;
-};
-
-static int fail_unknown(const struct service_config *svc, const struct type_check *check,
-			struct config_error *err)
-{
-	char hint[CONFIG_HINT_MAX];
-	struct config_nearest near = {.word = check->type};
-
-	config_nearest_offer_list(&near, check->ours);
-	config_nearest_offer_list(&near, check->gosts);
-	config_nearest_hint(&near, hint);
-	if (!svc->scheme)
-		return config_fail(err, "unknown %s type \"%s\"%s", check->kind, check->type, hint);
-	if (!strcmp(check->type, svc->scheme))
-		return config_fail(err, "unknown scheme \"%s\"%s", svc->scheme, hint);
-	return config_fail(err, "unknown scheme \"%s\": there is no %s \"%s\"%s", svc->scheme, check->kind,
-			   check->type, hint);
-}
-
-static int fail_later(const struct service_config *svc, const struct type_check *check,
-		      struct config_error *err)
-{
-	if (!svc->from_url)
-		return config_fail(err, "%s type \"%s\"%s is not supported yet", check->kind, check->type,
-				   svc->handler_given ? "" : " (no handler given)");
-	if (!svc->scheme)
-		return config_fail(err, "scheme \"auto\" (no scheme given) is not supported yet");
-	return config_fail(err, "scheme \"%s\" is not supported yet", svc->scheme);
-}
-
-/* A word that nobody knows is the better complaint, so it comes first. */
 static int check_types(const struct service_config *svc, const struct config_types *types,
 		       struct config_error *err)
 {
-	const struct type_check checks[] = {
-		{"handler", svc->handler_type, types->handlers, config_gost_handlers},
-		{"listener", svc->listener_type, types->listeners, config_gost_listeners},
+	const struct config_type_use uses[] = {
+		{"handler", svc->handler_type, svc->handler_given, types->handlers, config_gost_handlers},
+		{"listener", svc->listener_type, svc->listener_given, types->listeners, config_gost_listeners},
 	};
 
-	for (size_t i = 0; i < 2; i++)
-		if (!config_list_has(checks[i].ours, checks[i].type) &&
-		    !config_list_has(checks[i].gosts, checks[i].type))
-			return fail_unknown(svc, &checks[i], err);
-	for (size_t i = 0; i < 2; i++)
-		if (!config_list_has(checks[i].ours, checks[i].type))
-			return fail_later(svc, &checks[i], err);
-	return 0;
+	return config_check_types(uses, 2, svc->scheme, svc->from_url, err);
 }
 
 /* --- targets ----------------------------------------------------------------------------------- */
@@ -80,6 +36,19 @@ static bool needs_target(const char *handler)
 						 "forward", "unix", "runix", NULL};
 
 	return config_list_has(forwarding, handler);
+}
+
+/* Security that would silently not happen. */
+static int check_security(const struct service_config *svc, struct config_error *err)
+{
+	static const char *const clear[] = {"tcp", "udp", "rtcp", "rudp", NULL};
+
+	if ((svc->auth.user || svc->authers.count) && needs_target(svc->handler_type))
+		return config_fail(err, "handler \"%s\" asks nobody for user and password", svc->handler_type);
+	if (svc->listener_tls.present && config_list_has(clear, svc->listener_type))
+		return config_fail(err, "listener \"%s\" speaks no TLS: it has no use for a certificate",
+				   svc->listener_type);
+	return 0;
 }
 
 static int compare_strings(const void *a, const void *b)
@@ -106,11 +75,11 @@ static int check_node_names(const struct forwarder_config *fwd, struct config_er
 	return rc;
 }
 
-static int resolve_forwarder(struct service_config *svc, struct config_error *err)
+static int resolve_forwarder(const struct config *cfg, struct service_config *svc, struct config_error *err)
 {
 	struct forwarder_config *fwd = &svc->forwarder;
 
-	if (!fwd->node_count && needs_target(svc->handler_type))
+	if (!fwd->node_count && needs_target(svc->handler_type) && !config_chain_is_target(cfg, svc->chain))
 		return config_fail(err, "service \"%s\" has no target", svc->name);
 	if (!fwd->selector.present)
 		config_key_presets(SCOPE_SELECTOR, &fwd->selector);
@@ -169,7 +138,9 @@ static int resolve_service(struct config *cfg, struct service_config *svc, const
 	int rc = check_types(svc, types, err);
 
 	if (!rc)
-		rc = resolve_forwarder(svc, err);
+		rc = check_security(svc, err);
+	if (!rc)
+		rc = resolve_forwarder(cfg, svc, err);
 	if (!rc)
 		rc = resolve_options(svc, cfg->process.engine, err);
 	if (!rc)
@@ -293,5 +264,8 @@ int config_resolve(struct config *cfg, const struct config_types *types, struct 
 		if (rc)
 			return rc;
 	}
-	return check_unique(cfg, err);
+	int rc = config_resolve_chains(cfg, types, err);
+	if (!rc)
+		rc = config_check_references(cfg, err);
+	return rc ? rc : check_unique(cfg, err);
 }

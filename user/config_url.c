@@ -8,69 +8,14 @@
  * Never: resolves names, checks whether a handler exists.
  * See: config_url_query.c for what follows '?', tests/unit/test_config_url.c, tests/fuzz/fuzz_config_url.c.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_model.h"
 #include "config_url.h"
 
-#define SPEC_SHOWN  180	  /* of a long -L in a message */
 #define TARGETS_MAX 65536 /* ranges multiply; nobody means more */
-
-/* --- cutting ----------------------------------------------------------------------------------- */
-
-static bool is_scheme(const char *text, size_t len)
-{
-	if (!len || !isalpha((unsigned char)text[0]))
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)text[i]) && !strchr("+.-", text[i]))
-			return false;
-	return true;
-}
-
-/* A spec that starts with ':' or has no "://" is auto's, as in GOST. */
-static int cut_scheme(struct url *url, char **rest, struct config_error *err)
-{
-	char *sep = (*rest)[0] == ':' ? NULL : strstr(*rest, "://");
-
-	if (!sep)
-		return 0;
-	if (!is_scheme(*rest, (size_t)(sep - *rest)))
-		return config_fail(err, "\"%.*s\" is not a scheme", (int)(sep - *rest), *rest);
-	*sep = '\0';
-	for (char *p = *rest; *p; p++)
-		*p = (char)tolower((unsigned char)*p);
-	url->scheme = *rest;
-	*rest = sep + 3;
-	return 0;
-}
-
-/* host | path | query, all inside the copy of the spec. */
-static int cut_parts(struct url *url, char *rest, struct config_error *err)
-{
-	char *query = strchr(rest, '?');
-	char *path;
-
-	if (strchr(rest, '#'))
-		return config_fail(err, "\"#\" has no meaning here; write %%23");
-	if (query)
-		*query++ = '\0';
-	path = strchr(rest, '/');
-	if (path)
-		*path++ = '\0';
-	if (strrchr(rest, '@'))
-		return config_fail(err, "user and password (auth) before \"%s\": not supported yet",
-				   strrchr(rest, '@'));
-	if ((path && strchr(path, '@')) || (query && strchr(query, '@')))
-		return config_fail(
-			err, "\"@\" behind the host: write %%2F and %%3F for \"/\" and \"?\" in a password");
-	url->host = rest;
-	url->path = path ? path : rest + strlen(rest);
-	url->query = query ? query : rest + strlen(rest);
-	return 0;
-}
 
 /* --- scheme ------------------------------------------------------------------------------------ */
 
@@ -87,23 +32,21 @@ static const char *const without_port[] = {"unix", "runix", "serial", "stdio", N
  */
 static int split_scheme(struct url *url, struct config_error *err)
 {
-	char *plus = strchr(url->scheme, '+');
-	size_t len = strlen(url->scheme), handler_len = plus ? (size_t)(plus - url->scheme) : len;
+	const char *scheme = url->spec.scheme;
+	int rc = config_spec_split_scheme(scheme, url->handler, url->listener, err);
 
-	if (plus && strchr(plus + 1, '+'))
-		return config_fail(err, "scheme \"%s\" has more than two parts", url->scheme);
-	if (len >= WORD_MAX || !handler_len || (plus && !plus[1]))
-		return config_fail(err, "\"%.*s\" is not a scheme", WORD_MAX, url->scheme);
-	memcpy(url->handler, url->scheme, handler_len);
-	url->handler[handler_len] = '\0';
-	strcpy(url->listener, plus ? plus + 1 : url->scheme);
+	if (rc)
+		return rc;
+	bool plus = url->listener[0] != '\0';
+	if (!plus)
+		strcpy(url->listener, url->handler);
 	if (config_list_has(without_port, url->listener)) /* their addresses would only be called wrong */
-		return config_fail(err, "scheme \"%s\" is not supported yet", url->scheme);
+		return config_fail(err, "scheme \"%s\" is not supported yet", scheme);
 	if (plus)
 		return 0;
-	bool handler = config_list_has(config_gost_handlers, url->scheme);
-	bool listener = config_list_has(config_gost_listeners, url->scheme);
-	if (!strcmp(url->scheme, "https")) {
+	bool handler = config_list_has(config_gost_handlers, scheme);
+	bool listener = config_list_has(config_gost_listeners, scheme);
+	if (!strcmp(scheme, "https")) {
 		strcpy(url->handler, "http");
 		strcpy(url->listener, "tls");
 		return 0;
@@ -162,7 +105,7 @@ static int add_targets(struct url *url, const char *item, struct config_error *e
 
 static int parse_path(struct url *url, struct config_error *err)
 {
-	char *path = url->path + strspn(url->path, "/");
+	char *path = url->spec.path + strspn(url->spec.path, "/");
 	size_t len = strlen(path);
 
 	while (len && path[len - 1] == '/')
@@ -183,29 +126,6 @@ static int parse_path(struct url *url, struct config_error *err)
 }
 
 /* --- services ---------------------------------------------------------------------------------- */
-
-static int shown(ptrdiff_t len)
-{
-	return len < SPEC_SHOWN ? (int)len : SPEC_SHOWN;
-}
-
-/* The password of a -L must not come back on a terminal or in a log. */
-static char *describe(const char *spec)
-{
-	const char *start = strstr(spec, "://");
-	const char *host = start ? start + 3 : spec;
-	const char *at = strrchr(host, '@');
-	const char *colon = at ? memchr(host, ':', (size_t)(at - host)) : NULL;
-	char *out = NULL;
-	int rc;
-
-	if (colon)
-		rc = asprintf(&out, "-L \"%.*s:***%.*s\"", shown(colon - spec), spec, SPEC_SHOWN, at);
-	else
-		rc = asprintf(&out, "-L \"%.*s%s\"", SPEC_SHOWN, spec,
-			      strlen(spec) > SPEC_SHOWN ? "..." : "");
-	return rc < 0 ? NULL : out;
-}
 
 static size_t count_url_services(const struct config *cfg)
 {
@@ -267,11 +187,15 @@ static int fill_service(struct service_config *svc, const struct url *url, const
 	svc->handler_type = strdup(url->handler);
 	svc->listener_type = strdup(url->listener);
 	svc->origin = strdup(origin);
-	svc->scheme = url->scheme ? strdup(url->scheme) : NULL;
+	svc->scheme = url->spec.scheme ? strdup(url->spec.scheme) : NULL;
 	if (!svc->name || !svc->addr || !svc->handler_type || !svc->listener_type || !svc->origin ||
-	    (url->scheme && !svc->scheme))
+	    (url->spec.scheme && !svc->scheme))
 		return -ENOMEM;
 	int rc = copy_metadata(svc, url);
+	if (!rc)
+		rc = config_auth_copy(&svc->auth, &url->auth);
+	if (!rc)
+		rc = config_tls_copy(&svc->listener_tls, &url->tls);
 	return rc ? rc : copy_forwarder(svc, url, index);
 }
 
@@ -304,25 +228,16 @@ static int check_counts(struct url *url, struct config_error *err)
 	return 0;
 }
 
-static int parse_spec(struct url *url, char *spec, struct config_error *err)
+static int parse_spec(struct url *url, char *text, struct config_error *err)
 {
-	char *rest = spec;
-	int rc;
+	int rc = config_spec_cut(&url->spec, text, err);
 
-	for (const char *p = spec; *p; p++)
-		if (iscntrl((unsigned char)*p))
-			return config_fail(err, "there is a control character in it");
-	if (!*spec)
-		return config_fail(err, "it is empty");
 	strcpy(url->handler, "auto");
 	strcpy(url->listener, "tcp");
-	rc = cut_scheme(url, &rest, err);
-	if (!rc && url->scheme)
+	if (!rc && url->spec.scheme)
 		rc = split_scheme(url, err);
-	if (!rc)
-		rc = cut_parts(url, rest, err);
 	if (!rc) {
-		rc = config_parse_hostport(url->host, &url->listen, err);
+		rc = config_parse_hostport(url->spec.host, &url->listen, err);
 		if (rc)
 			config_fail_at(err, rc, "listen address");
 	}
@@ -333,17 +248,6 @@ static int parse_spec(struct url *url, char *spec, struct config_error *err)
 	return rc ? rc : check_counts(url, err);
 }
 
-static char *trim(char *text)
-{
-	size_t len;
-
-	text += strspn(text, " \t\r\n");
-	len = strlen(text);
-	while (len && strchr(" \t\r\n", text[len - 1]))
-		text[--len] = '\0';
-	return text;
-}
-
 static void url_fini(struct url *url)
 {
 	config_forwarder_fini(&url->forwarder);
@@ -351,19 +255,22 @@ static void url_fini(struct url *url)
 	config_metadata_fini(&url->handler_metadata);
 	config_metadata_fini(&url->listener_metadata);
 	config_metadata_fini(&url->selector_given);
+	config_metadata_fini(&url->special);
+	config_auth_fini(&url->auth);
+	config_tls_fini(&url->tls);
 }
 
 int config_add_url(struct config *cfg, const char *spec, struct config_error *err)
 {
 	struct url url = {0};
-	char *copy = strdup(spec), *origin = describe(spec);
+	char *copy = strdup(spec), *origin = config_spec_describe("-L", spec);
 	int rc;
 
 	if (!copy || !origin) {
 		rc = config_no_memory(err);
 		goto out;
 	}
-	rc = parse_spec(&url, trim(copy), err);
+	rc = parse_spec(&url, config_spec_trim(copy), err);
 	if (!rc)
 		rc = add_services(cfg, &url, origin, err);
 	if (rc)

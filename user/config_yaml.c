@@ -7,7 +7,6 @@
  * Owns: nothing but the tree while it is read. Never: reads files (config_source.c does).
  * See: config_tree.h, config_yaml_field.c, tests/unit/test_config_yaml.c, tests/fuzz/fuzz_config_yaml.c.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +14,6 @@
 #include "config_yaml.h"
 
 /* --- services[] -------------------------------------------------------------------------------- */
-
-/* Type names are compared and looked up in lower case. */
-static int read_type(struct yaml_reader *r, const struct tree_node *value, char **out)
-{
-	int rc = yaml_read_text(r, value, out);
-
-	for (char *p = rc ? NULL : *out; p && *p; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return rc;
-}
 
 static int read_name(struct yaml_reader *r, const struct tree_node *value, void *target)
 {
@@ -48,7 +37,7 @@ static int read_service_metadata(struct yaml_reader *r, const struct tree_node *
 
 static int read_handler_type(struct yaml_reader *r, const struct tree_node *value, void *target)
 {
-	return read_type(r, value, &((struct service_config *)target)->handler_type);
+	return yaml_read_type(r, value, &((struct service_config *)target)->handler_type);
 }
 
 static int read_retries(struct yaml_reader *r, const struct tree_node *value, void *target)
@@ -64,11 +53,30 @@ static int read_handler_metadata(struct yaml_reader *r, const struct tree_node *
 				  &((struct service_config *)target)->handler_metadata);
 }
 
+static int read_handler_chain(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_reference(r, value, &((struct service_config *)target)->chain);
+}
+
+static int read_handler_auth(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_auth(r, value, &((struct service_config *)target)->auth);
+}
+
+static int read_authers(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_names(r, value, &((struct service_config *)target)->authers);
+}
+
 static int read_handler(struct yaml_reader *r, const struct tree_node *value, void *target)
 {
 	static const struct yaml_field fields[] = {
 		{"type", read_handler_type},
 		{"retries", read_retries},
+		{"chain", read_handler_chain},
+		{"auther", read_authers},
+		{"authers", read_authers},
+		{"auth", read_handler_auth},
 		{"metadata", read_handler_metadata},
 		{0},
 	};
@@ -79,7 +87,7 @@ static int read_handler(struct yaml_reader *r, const struct tree_node *value, vo
 
 static int read_listener_type(struct yaml_reader *r, const struct tree_node *value, void *target)
 {
-	return read_type(r, value, &((struct service_config *)target)->listener_type);
+	return yaml_read_type(r, value, &((struct service_config *)target)->listener_type);
 }
 
 static int read_listener_metadata(struct yaml_reader *r, const struct tree_node *value, void *target)
@@ -88,10 +96,22 @@ static int read_listener_metadata(struct yaml_reader *r, const struct tree_node 
 				  &((struct service_config *)target)->listener_metadata);
 }
 
+static int read_listener_chain(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_reference(r, value, &((struct service_config *)target)->listener_chain);
+}
+
+static int read_listener_tls(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_tls(r, value, &((struct service_config *)target)->listener_tls);
+}
+
 static int read_listener(struct yaml_reader *r, const struct tree_node *value, void *target)
 {
 	static const struct yaml_field fields[] = {
 		{"type", read_listener_type},
+		{"chain", read_listener_chain},
+		{"tls", read_listener_tls},
 		{"metadata", read_listener_metadata},
 		{0},
 	};
@@ -152,21 +172,9 @@ static int read_nodes(struct yaml_reader *r, const struct tree_node *value, void
 	return yaml_read_list(r, value, read_node, target);
 }
 
-/* An explicit 0 is GOST's "not given". */
 static int read_selector(struct yaml_reader *r, const struct tree_node *value, void *target)
 {
-	struct selector_config *selector = &((struct service_config *)target)->forwarder.selector;
-	struct selector_config presets = {0};
-
-	config_key_presets(SCOPE_SELECTOR, &presets);
-	*selector = presets;
-	selector->present = true;
-	int rc = yaml_read_keys(r, value, SCOPE_SELECTOR, config_gost_selector_fields, selector);
-	if (!selector->max_fails)
-		selector->max_fails = presets.max_fails;
-	if (!selector->fail_timeout_ns)
-		selector->fail_timeout_ns = presets.fail_timeout_ns;
-	return rc;
+	return yaml_read_selector(r, value, &((struct service_config *)target)->forwarder.selector);
 }
 
 static int read_forwarder(struct yaml_reader *r, const struct tree_node *value, void *target)
@@ -211,10 +219,8 @@ static int read_service(struct yaml_reader *r, const struct tree_node *value, vo
 
 	if (!svc)
 		return config_no_memory(r->err);
-	if (asprintf(&svc->origin, "%.*s:%u:%u", 200, r->name, value->line, value->column) < 0) {
-		svc->origin = NULL;
+	if (yaml_set_origin(r, value, &svc->origin))
 		return config_no_memory(r->err);
-	}
 	int rc = yaml_read_mapping(r, value, fields, config_gost_service_fields, "key", svc);
 	return rc ? rc : finish_service(r, value, svc);
 }
@@ -287,6 +293,8 @@ int config_add_yaml(struct config *cfg, const char *name, const char *text, size
 {
 	static const struct yaml_field fields[] = {
 		{"services", read_services},
+		{"chains", yaml_read_chains},
+		{"hops", yaml_read_hops},
 		{"log", read_log},
 		{"gostbpf", read_process},
 		{0},

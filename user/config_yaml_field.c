@@ -2,7 +2,7 @@
 /*
  * config_yaml_field.c - see config_yaml.h. Walks mappings and lists, and says what is wrong where.
  *
- * Never: knows a field of the configuration by name.
+ * Never: knows what a field of the configuration means.
  * See: config_yaml.c.
  */
 #include <errno.h>
@@ -77,6 +77,10 @@ static int fail_key(struct yaml_reader *r, const struct tree_node *key, const st
 	return yaml_fail(r, key, "unknown %s \"%s\"%s", word, key->text, config_nearest_hint(&near, hint));
 }
 
+/* Fields that guard something: nobody means "no password" by an auth without a value. */
+static const char *const guards[] = {"auth",   "auther",   "authers", "admission", "admissions",
+				     "bypass", "bypasses", "tls",     NULL};
+
 /* A field that GOST reads and we do not may stand there as long as it is empty. */
 static int refuse_later(struct yaml_reader *r, const struct tree_node *key, const char *word)
 {
@@ -94,7 +98,9 @@ static int read_field(struct yaml_reader *r, const struct tree_node *key, const 
 		if (*seen & 1u << i)
 			return yaml_fail(r, key, "%s \"%s\" is given twice", word, key->text);
 		*seen |= 1u << i;
-		return config_tree_is_null(key->next) ? 0 : fields[i].read(r, key->next, target);
+		if (!config_tree_is_null(key->next))
+			return fields[i].read(r, key->next, target);
+		return config_list_has(guards, key->text) ? yaml_fail(r, key, "%s \"%s\" has no value", word, key->text) : 0;
 	}
 	if (config_list_has(later, key->text))
 		return refuse_later(r, key, word);

@@ -68,6 +68,8 @@ static int configured(const struct cli *cli)
 		status = config_dump_json(&cfg, stdout) < 0;
 	else if (cli->action == CLI_DUMP_YAML)
 		status = config_dump_yaml(&cfg, stdout) < 0;
+	else if (config_check_runtime(&cfg, &err) < 0)
+		status = fail(&err);
 	else
 		status = run(&cfg);
 	config_free(&cfg);

@@ -1,7 +1,7 @@
 fuzz_fuzz_socks := proto_socks proto_socks4 proto_socks5 addr
 fuzz_fuzz_proxy_parse := proto_proxy proto_proxy_v1 proto_proxy_v2 crc32c addr
 fuzz_fuzz_proxy_build := $(fuzz_fuzz_proxy_parse) proto_proxy_build
-fuzz_fuzz_config_url := $(config_modules) config_dump config_dump_yaml
+fuzz_fuzz_config_url := $(unit_config_dump)
 fuzz_fuzz_config_url_libs := -lyaml -ljansson
 fuzz_fuzz_config_yaml := $(fuzz_fuzz_config_url)
 fuzz_fuzz_config_yaml_libs := -lyaml -ljansson

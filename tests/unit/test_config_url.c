@@ -79,11 +79,28 @@ static void test_shapes(void)
 	}
 }
 
+struct error_row {
+	const char *spec, *text;
+};
+
+static void check_error(const struct error_row *row)
+{
+	struct config cfg;
+	struct config_error err = {""};
+
+	config_init(&cfg);
+	CU_ASSERT_EQUAL(config_add_url(&cfg, row->spec, &err), -EINVAL);
+	CU_ASSERT_EQUAL(strncmp(err.text, "-L \"", 4), 0);
+	if (!strstr(err.text, row->text)) {
+		printf("    %s\n", err.text);
+		CU_FAIL("another sentence was expected");
+	}
+	config_free(&cfg);
+}
+
 static void test_errors(void)
 {
-	static const struct {
-		const char *spec, *text;
-	} rows[] = {
+	static const struct error_row rows[] = {
 		{"", "-L \"\": it is empty"},
 		{" \t", "it is empty"},
 		{"8080", "-L \"8080\": listen address: \"8080\" has no port"},
@@ -119,10 +136,19 @@ static void test_errors(void)
 		{"a+b+c://:1", "scheme \"a+b+c\" has more than two parts"},
 		{"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz://:1", "is not a scheme"},
 		{"unix://x.sock/:80", "scheme \"unix\" is not supported yet"},
-		{"tcp://user:pw@:1/:2", "user and password (auth) before \"@:1\": not supported yet"},
-		{"tcp://@:1/:2", "not supported yet"},
+		{"tcp://@:1/:2", "there is no user before the \"@\""},
+		{"http://us%zz:p@:1", "-L \"http://us%zz:***@:1\": bad escape in user or password"},
+		{"http://u:p%00@:1", "control character \"%00\" in user or password"},
 		{"http://user:p?ss@:1", "\"@\" behind the host"},
-		/* the query */
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check_error(&rows[i]);
+}
+
+static void test_query_errors(void)
+{
+	static const struct error_row rows[] = {
 		{"tcp://:1/:2?foo=1", "unknown key \"foo\""},
 		{"tcp://:1/:2?proxyprotocl=1",
 		 "unknown key \"proxyprotocl\", did you mean \"proxyProtocol\"?"},
@@ -155,21 +181,19 @@ static void test_errors(void)
 		{"tcp://:1/:2?backlog=%00", "control character \"%00\""},
 		{"tcp://:1/:2?=1", "empty key"},
 		{"tcp://:1/:2?handler.=1", "empty key"},
-		{"tcp://:1/:2?auth=dTpw", "key \"auth\" is not supported yet"},
+		{"http://u:p@:1?auth=dTpw", "-L \"http://u:***@:1?auth=***\": there are a user before the host and an"},
+		{"http://:1?auth=dTpw&auth=x", "-L \"http://:1?auth=***&auth=\": key \"auth\" is given twice"},
+		{"http://:1?auth=", "key \"auth\" has no value"},
+		{"http://:1?auth=d", "auth is not user:password in base64"},
+		{"http://:1?auth=dTp!", "auth is not user:password in base64"},
+		{"https://:1?cert=c", "a listener's certificate needs cert and key"},
+		{"https://:1?key=c&ca=x", "a listener's certificate needs cert and key"},
+		{"https://:1?cert=c&tls.certFile=d", "key \"certFile\" is given twice"},
+		{"https://:1?secure=true", "key \"secure\" is not supported yet"},
 	};
 
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct config cfg;
-		struct config_error err = {""};
-		config_init(&cfg);
-		CU_ASSERT_EQUAL(config_add_url(&cfg, rows[i].spec, &err), -EINVAL);
-		CU_ASSERT_EQUAL(strncmp(err.text, "-L \"", 4), 0);
-		if (!strstr(err.text, rows[i].text)) {
-			printf("    %s\n", err.text);
-			CU_FAIL("another sentence was expected");
-		}
-		config_free(&cfg);
-	}
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check_error(&rows[i]);
 }
 
 /* Every key lands in the one scope that reads it, spelled as in the table. */
@@ -273,6 +297,57 @@ static void test_whole_range(void)
 	config_free(&cfg);
 }
 
+/* user[:password]@, and auth= in both alphabets; what is not given is empty, not NULL. */
+static void test_auth(void)
+{
+	static const struct {
+		const char *spec, *user, *password;
+	} rows[] = {
+		{"http://u:p@:1", "u", "p"},
+		{"http://u@:1", "u", ""},
+		{"http://u:@:1", "u", ""},
+		{"http://:p@:1", "", "p"},
+		{"http://u%40x:p%3a%2F+%25@:1", "u@x", "p:/+%"},
+		{"http://u:p:q@:1", "u", "p:q"},
+		{"u:p@:1", "u", "p"},
+		{"http://:1?auth=dTpw", "u", "p"},
+		{"http://:1?Auth=dXNlcjpwYXNz", "user", "pass"},
+		{"http://:1?auth=dTpwcA==", "u", "pp"},
+		{"http://:1?auth=dTpwcA", "u", "pp"},
+		{"http://:1?auth=dQ", "u", ""},
+		{"http://:1?auth=dTr_-w", "u", "\xff\xfb"},
+		{"http://:1?auth=dTr/%2Bw==", "u", "\xff\xfb"},
+		{"http://:1?auth=dTr/+w==", "u", "\xff\xfb"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config cfg;
+		struct config_error err = {""};
+		config_init(&cfg);
+		CU_ASSERT_EQUAL_FATAL(config_add_url(&cfg, rows[i].spec, &err), 0);
+		CU_ASSERT_STRING_EQUAL(cfg.services[0].auth.user, rows[i].user);
+		CU_ASSERT_STRING_EQUAL(cfg.services[0].auth.password, rows[i].password);
+		CU_ASSERT_PTR_NULL(strstr(cfg.services[0].origin, "dTp"));
+		config_free(&cfg);
+	}
+}
+
+static void test_certificate(void)
+{
+	struct config cfg;
+	struct config_error err;
+
+	config_init(&cfg);
+	CU_ASSERT_EQUAL_FATAL(config_add_url(&cfg, "https://:1?cert=c&tls.keyFile=k&ca=a", &err), 0);
+	const struct tls_config *tls = &cfg.services[0].listener_tls;
+	CU_ASSERT(tls->present && !tls->secure_given);
+	CU_ASSERT_STRING_EQUAL(tls->cert_file, "c");
+	CU_ASSERT_STRING_EQUAL(tls->key_file, "k");
+	CU_ASSERT_STRING_EQUAL(tls->ca_file, "a");
+	CU_ASSERT_PTR_NULL(tls->server_name);
+	config_free(&cfg);
+}
+
 /* Neither a password nor an endless string comes back in a message, nor escape sequences. */
 static void test_messages(void)
 {
@@ -281,9 +356,9 @@ static void test_messages(void)
 	char spec[2000] = "tcp://:1/:2?backlog=";
 
 	config_init(&cfg);
-	config_add_url(&cfg, "http://user:secret@:1/:2", &err);
+	config_add_url(&cfg, "http://user:secret@:1/:2?x", &err);
 	CU_ASSERT_PTR_NULL(strstr(err.text, "secret"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "-L \"http://user:***@:1/:2\""));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "-L \"http://user:***@:1/:2?x\""));
 	config_add_url(&cfg, "http://user:se/cr?et@:1/:2", &err);
 	CU_ASSERT_PTR_NULL(strstr(err.text, "cr?et"));
 	config_add_url(&cfg, "tcp://:1/\x1b[2J\x7f", &err);
@@ -295,17 +370,18 @@ static void test_messages(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "expected a whole number"));
 	memset(spec, 'u', sizeof(spec) - 1);
 	memcpy(spec, "http://", 7);
-	strcpy(spec + sizeof(spec) - 20, ":secret@:1/:2");
+	strcpy(spec + sizeof(spec) - 20, ":secret@:1/:2?x");
 	config_add_url(&cfg, spec, &err);
 	CU_ASSERT_PTR_NULL(strstr(err.text, "secret"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "not supported yet"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "unknown key \"x\""));
 	config_free(&cfg);
 }
 
 static const struct unit_case cases[] = {
-	{"shapes", test_shapes},	 {"errors", test_errors},     {"scopes", test_scopes},
+	{"shapes", test_shapes},	 {"errors", test_errors},	      {"errors in the query", test_query_errors},     {"scopes", test_scopes},
 	{"selector", test_selector},	 {"escapes", test_escapes},   {"numbering", test_numbering},
-	{"all ports", test_whole_range}, {"messages", test_messages},
+	{"all ports", test_whole_range}, {"messages", test_messages}, {"auth", test_auth},
+	{"certificate", test_certificate},
 };
 
 UNIT_MAIN("config_url", cases)

@@ -78,13 +78,28 @@ static void test_whole(void)
 	config_free(&cfg);
 }
 
+struct error_row {
+	const char *text, *want;
+};
+
+static void check_error(const struct error_row *row)
+{
+	struct config cfg;
+	struct config_error err = {""};
+
+	CU_ASSERT_EQUAL(add(&cfg, row->text, &err), -EINVAL);
+	if (!strstr(err.text, row->want)) {
+		printf("    got:  %s\n    want: %s\n", err.text, row->want);
+		CU_FAIL("another sentence was expected");
+	}
+	config_free(&cfg);
+}
+
 static void test_errors(void)
 {
-	static const struct {
-		const char *text, *want;
-	} rows[] = {
+	static const struct error_row rows[] = {
 		{"servces: []", "a.yml:1:1: unknown section \"servces\", did you mean \"services\"?"},
-		{"services: []\nchains:\n- name: c", "a.yml:2:1: section \"chains\" is not supported yet"},
+		{"services: []\nrouters:\n- name: c", "a.yml:2:1: section \"routers\" is not supported yet"},
 		{"services: []\nServices: []", "a.yml:2:1: section \"Services\" is given twice"},
 		{"- a", "a.yml:1:1: expected a mapping"},
 		{"services: x", "a.yml:1:11: expected a list"},
@@ -101,8 +116,6 @@ static void test_errors(void)
 		{SVC "  limiter: l", "a.yml:4:3: key \"limiter\" is not supported yet"},
 		{SVC "  handler: tcp", "a.yml:4:12: expected a mapping"},
 		{SVC "  handler: {typ: tcp}", "a.yml:4:13: unknown key \"typ\", did you mean \"type\"?"},
-		{SVC "  handler: {chain: c}", "a.yml:4:13: key \"chain\" is not supported yet"},
-		{SVC "  handler: {auth: {username: u}}", "key \"auth\" is not supported yet"},
 		{SVC "  handler: {retries: -1}", "a.yml:4:22: key \"retries\": bad value \"-1\""},
 		{SVC "  handler: {metadata: {retries: 1}}",
 		 "a.yml:4:24: key \"retries\" belongs beside metadata"},
@@ -160,16 +173,37 @@ static void test_errors(void)
 		{"log: \xff", "a.yml: byte 5"},
 	};
 
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct config cfg;
-		struct config_error err = {""};
-		CU_ASSERT_EQUAL(add(&cfg, rows[i].text, &err), -EINVAL);
-		if (!strstr(err.text, rows[i].want)) {
-			printf("    got:  %s\n    want: %s\n", err.text, rows[i].want);
-			CU_FAIL("another sentence was expected");
-		}
-		config_free(&cfg);
-	}
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check_error(&rows[i]);
+}
+
+static void test_chain_errors(void)
+{
+	static const struct error_row rows[] = {
+		{SVC "  handler: {chainGroup: {chains: [c]}}", "a.yml:4:13: key \"chainGroup\" is not supported yet"},
+		{SVC "  handler: {auth: {}}", "a.yml:4:19: there are neither username nor password in it"},
+		{SVC "  handler: {auth: {username: ''}}", "there are neither username nor password in it"},
+		{SVC "  handler: {auth: }", "a.yml:4:13: key \"auth\" has no value"},
+		{SVC "  handler: {authers: }", "key \"authers\" has no value"},
+		{SVC "  handler: {auth: {user: u}}", "a.yml:4:20: unknown key \"user\""},
+		{SVC "  handler: {auth: {file: f}}", "key \"file\" is not supported yet"},
+		{SVC "  listener: {tls: {certFile: c}}", "a.yml:4:19: a certificate needs certFile and keyFile"},
+		{SVC "  listener: {tls: {secure: maybe}}", "key \"secure\": expected true or false"},
+		{"chains: [{name: c}]", "a.yml:1:10: chain \"c\" has no hops"},
+		{"chains: [{hops: [{name: h, nodes: [{addr: ':1'}]}]}]", "a.yml:1:10: the chain has no name"},
+		{"chains: [{name: c, hops: [{nodes: [{addr: ':1'}]}]}]", "a.yml:1:27: the hop has no name"},
+		{"chains: [{name: c, hops: [{name: h, selector: {maxFails: 1}}]}]",
+		 "a.yml:1:27: hop \"h\" has no nodes: as a reference it has nothing but a name"},
+		{"hops: [{name: h}]", "a.yml:1:8: hop \"h\" has no nodes"},
+		{"hops: [{name: h, nodes: [{name: n}]}]", "a.yml:1:26: the node has no addr"},
+		{"hops: [{name: h, nodes: [{addr: n}]}]", "a.yml:1:33: node: \"n\" has no port"},
+		{"hops: [{name: h, nodes: [{addr: ':1', probe: {x: 1}}]}]", "key \"probe\" is not supported yet"},
+		{"hops: [{name: h, metadata: {weight: 1}, nodes: [{addr: ':1'}]}]",
+		 "a.yml:1:29: key \"weight\" is not read in hop; it belongs in: node of a hop"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		check_error(&rows[i]);
 }
 
 static void test_empty(void)
@@ -297,7 +331,7 @@ static void test_merge(void)
 
 static void nest(char *text, size_t depth)
 {
-	strcpy(text, "chains: ");
+	strcpy(text, "caches: ");
 	memset(text + 8, '[', depth);
 	memset(text + 8 + depth, ']', depth);
 	text[8 + 2 * depth] = '\0';
@@ -311,7 +345,7 @@ static void test_limits(void)
 
 	nest(text, CONFIG_DEPTH_MAX - 1); /* the mapping around it is one more */
 	CU_ASSERT_EQUAL(add(&cfg, text, &err), -EINVAL);
-	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "section \"chains\""));
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "section \"caches\""));
 	nest(text, CONFIG_DEPTH_MAX);
 	CU_ASSERT_EQUAL(add(&cfg, text, &err), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "a.yml:1:40: it is nested too deeply"));
@@ -350,7 +384,7 @@ static void test_truncation(void)
 }
 
 static const struct unit_case cases[] = {
-	{"a whole file", test_whole},	 {"errors", test_errors},
+	{"a whole file", test_whole},	 {"errors", test_errors}, {"errors in chains, auth and tls", test_chain_errors},
 	{"nothing in it", test_empty},	 {"selector: zeros", test_selector_zero},
 	{"two sources", test_merge},	 {"limits", test_limits},
 	{"truncation", test_truncation}, {"details below their key", test_nested},

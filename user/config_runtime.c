@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config_runtime.c - what the model can hold and nothing carries out yet.
+ *
+ * Why: -O prints such a configuration, but a run that ignored a part of it would be GOST's mistake. Whoever builds a
+ * feature takes its row away.
+ * Never: looks at types of handlers and the like: the registry knows those.
+ * See: config.h (config_check_runtime()).
+ */
+#include <errno.h>
+
+#include "config_model.h"
+
+static bool has_chain(const struct service_config *svc)
+{
+	return svc->chain || svc->listener_chain;
+}
+
+static bool has_auth(const struct service_config *svc)
+{
+	return svc->auth.user || svc->authers.count;
+}
+
+static bool has_admission(const struct service_config *svc)
+{
+	return svc->admissions.count > 0;
+}
+
+static bool has_bypass(const struct service_config *svc)
+{
+	return svc->bypasses.count > 0;
+}
+
+static bool has_hosts(const struct service_config *svc)
+{
+	return svc->hosts != NULL;
+}
+
+static bool has_resolver(const struct service_config *svc)
+{
+	return svc->resolver != NULL;
+}
+
+static bool has_limiter(const struct service_config *svc)
+{
+	return svc->limiter || svc->climiter || svc->rlimiter;
+}
+
+/* config_resolve() has let only those pass whose chain ends in a forward node. */
+static bool has_no_target(const struct service_config *svc)
+{
+	static const char *const forwarding[] = {"tcp", "rtcp", "forward", NULL};
+
+	return !svc->forwarder.node_count && config_list_has(forwarding, svc->handler_type);
+}
+
+static const struct {
+	const char *what;
+	bool (*used)(const struct service_config *svc);
+} service_rows[] = {
+	{"a chain (-F, handler.chain, listener.chain)", has_chain},
+	{"a service without target in front of a forward node", has_no_target},
+	{"user and password (auth, auther)", has_auth},
+	{"an admission list", has_admission},
+	{"a bypass list", has_bypass},
+	{"a list of hosts", has_hosts},
+	{"a resolver of its own", has_resolver},
+	{"a limiter", has_limiter},
+	{NULL, NULL},
+};
+
+static bool has_socket_options(const struct hop_config *hop, const struct chain_node_config *node)
+{
+	(void)hop;
+	return node->opt.interface || node->opt.so_mark || node->opt.netns;
+}
+
+static bool has_lists(const struct hop_config *hop, const struct chain_node_config *node)
+{
+	return hop->bypasses.count || hop->hosts || hop->resolver || node->bypasses.count || node->hosts ||
+	       node->resolver;
+}
+
+static const struct {
+	const char *what;
+	bool (*used)(const struct hop_config *hop, const struct chain_node_config *node);
+} hop_rows[] = {
+	{"interface, so_mark or netns of a hop", has_socket_options},
+	{"bypass, hosts or resolver of a hop", has_lists},
+	{NULL, NULL},
+};
+
+static int fail(const char *origin, const char *what, struct config_error *err)
+{
+	config_fail(err, "%s is not supported yet", what);
+	return config_fail_at(err, -EINVAL, "%s", origin);
+}
+
+static int check_hops(const struct hop_config *hops, size_t count, struct config_error *err)
+{
+	for (size_t h = 0; h < count; h++)
+		for (size_t n = 0; n < hops[h].node_count; n++)
+			for (size_t i = 0; hop_rows[i].what; i++)
+				if (hop_rows[i].used(&hops[h], &hops[h].nodes[n]))
+					return fail(hops[h].origin, hop_rows[i].what, err);
+	return 0;
+}
+
+int config_check_runtime(const struct config *cfg, struct config_error *err)
+{
+	for (size_t s = 0; s < cfg->service_count; s++)
+		for (size_t i = 0; service_rows[i].what; i++)
+			if (service_rows[i].used(&cfg->services[s]))
+				return fail(cfg->services[s].origin, service_rows[i].what, err);
+	int rc = check_hops(cfg->hops, cfg->hop_count, err);
+	for (size_t i = 0; i < cfg->chain_count && !rc; i++)
+		rc = check_hops(cfg->chains[i].hops, cfg->chains[i].hop_count, err);
+	return rc;
+}
