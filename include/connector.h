@@ -20,6 +20,7 @@ struct connector;
 struct connector_ops;
 
 extern const struct connector_ops connector_socks4_ops, connector_socks4a_ops, connector_socks5_ops, connector_socks_ops;
+extern const struct connector_ops connector_relay_ops;
 
 enum connector_result {
 	CONNECTOR_MORE,   /* feed it what comes next */
@@ -37,6 +38,7 @@ struct connector_request {
 	const char *user, *password; /* NULL: none */
 	const char *agent;           /* http: User-Agent; NULL: the default */
 	bool no_4a;                  /* socks4: only numeric IPv4 (disable4a) */
+	bool nodelay;                /* relay: the proxy answers at once, so its answer is awaited */
 };
 
 #define CONNECTOR_OUT_MAX  2048 /* the longest single message of any connector */
@@ -47,6 +49,8 @@ struct connector {
 	const struct connector_request *req;
 	uint8_t step;             /* the protocol's own */
 	uint8_t scratch[30];      /* the same */
+	bool late;                /* set by begin(): the way may be used before the answer, which is then in front of the
+				     first payload: whoever has the connection takes it off with input() */
 	struct addr bound;        /* what the proxy says it connected from or bound; may be unset */
 	struct addr peer;         /* CONNECTOR_BIND: who came, where the connection itself becomes the way (socks5) */
 	char error[160];          /* CONNECTOR_FAILED: a sentence without the node's name */
