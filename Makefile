@@ -68,9 +68,11 @@ $(BUILD)/user $(BUILD)/gen $(BUILD)/unit $(BUILD)/kernel $(BUILD)/tools $(BUILD)
 # deps.mk: one line per test program with the modules it links; a long line is a design smell.
 include tests/unit/deps.mk
 include tests/kernel/deps.mk
+include tests/bench/deps.mk
 
 unit_progs := $(patsubst tests/unit/test_%.c,$(BUILD)/unit/test_%,$(wildcard tests/unit/test_*.c))
 kernel_progs := $(patsubst tests/kernel/test_%.c,$(BUILD)/kernel/test_%,$(wildcard tests/kernel/test_*.c))
+bench_progs := $(patsubst tests/bench/bench_%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
 tool_progs := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 
 $(BUILD)/unit/%.o: tests/unit/%.c | $(BUILD)/unit
@@ -92,11 +94,17 @@ $(BUILD)/tools/%: tests/tools/%.c | $(BUILD)/tools
 	$(call say,TOOL,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -MT $@ $(LDFLAGS_ALL) -o $@ $< -lpthread
 
+# Parts of the product measured on their own.
+$(BUILD)/bench/%: tests/bench/bench_%.c $$(foreach m,$$(bench_$$*),$(BUILD)/user/$$(m).o)
+	$(Q)mkdir -p $(@D)
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) $(bench_$*_libs)
+
 unit: $(unit_progs)
 	$(Q)scripts/run-tests unit $(BUILD)
 kernel: $(kernel_progs)
 	$(Q)scripts/run-tests kernel $(BUILD)
-tools: $(tool_progs)
+tools: $(tool_progs) $(bench_progs)
 e2e: all tools
 	$(Q)scripts/run-tests e2e $(BUILD)
 check: all $(unit_progs) $(kernel_progs) tools

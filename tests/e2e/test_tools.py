@@ -370,6 +370,13 @@ def haproxy(front):
 
 
 @case
+def reading_a_header_allocates_nothing():
+    done = subprocess.run([lib.TOOLS.parent / "bench/parse", "1000"], stdout=subprocess.PIPE, text=True, check=True)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    same([(r["bytes"], r["accepted"], r["allocations"]) for r in results], [(108, True, 0), (104, True, 0)], "headers")
+
+
+@case
 def readme_examples():
     """The commands of "See it", which listen and send to one another."""
     section = (lib.ROOT / "README.md").read_text().split("### See it\n")[1].split("\n### ")[0]
