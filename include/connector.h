@@ -18,10 +18,6 @@
 
 struct connector;
 struct connector_ops;
-
-extern const struct connector_ops connector_socks4_ops, connector_socks4a_ops, connector_socks5_ops, connector_socks_ops;
-extern const struct connector_ops connector_relay_ops;
-
 enum connector_result {
 	CONNECTOR_MORE,   /* feed it what comes next */
 	CONNECTOR_DONE,   /* the way is open */
@@ -75,3 +71,6 @@ struct connector_ops {
 
 extern const struct connector_ops connector_tcp_ops;
 extern const struct connector_ops connector_forward_ops;
+extern const struct connector_ops connector_socks4_ops, connector_socks4a_ops, connector_socks5_ops, connector_socks_ops;
+extern const struct connector_ops connector_relay_ops;
+extern const struct connector_ops connector_http_ops;

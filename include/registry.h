@@ -16,5 +16,12 @@ struct handler_ops;
 const struct handler_ops *registry_handler(const char *name); /* NULL: unknown */
 const struct connector_ops *registry_connector(const char *name); /* NULL: unknown */
 const struct engine_ops *registry_engine(enum engine_kind kind);
-/* Names for config_resolve(). */
-extern const struct config_types registry_types;
+
+#define REGISTRY_NAMES_MAX 32
+/* All names, for config_resolve(); types points into the struct itself. */
+struct registry_names {
+	const char *handlers[REGISTRY_NAMES_MAX], *listeners[REGISTRY_NAMES_MAX];
+	const char *connectors[REGISTRY_NAMES_MAX], *dialers[REGISTRY_NAMES_MAX];
+	struct config_types types;
+};
+void registry_list(struct registry_names *out);

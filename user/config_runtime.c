@@ -11,14 +11,27 @@
 
 #include "config_model.h"
 
-static bool has_chain(const struct service_config *svc)
+static bool has_listener_chain(const struct service_config *svc)
 {
-	return svc->chain || svc->listener_chain;
+	return svc->listener_chain != NULL;
 }
 
-static bool has_auth(const struct service_config *svc)
+static bool has_datagram_chain(const struct service_config *svc)
 {
-	return svc->auth.user || svc->authers.count;
+	return svc->chain && config_is_udp(svc);
+}
+
+static bool has_authers(const struct service_config *svc)
+{
+	return svc->authers.count > 0;
+}
+
+/* Port forwarding asks nobody: a password there would protect nothing. */
+static bool has_useless_auth(const struct service_config *svc)
+{
+	static const char *const open[] = {"tcp", "udp", "forward", "rtcp", "rudp", NULL};
+
+	return (svc->auth.user || svc->authers.count) && config_list_has(open, svc->handler_type);
 }
 
 static bool has_admission(const struct service_config *svc)
@@ -46,21 +59,14 @@ static bool has_limiter(const struct service_config *svc)
 	return svc->limiter || svc->climiter || svc->rlimiter;
 }
 
-/* config_resolve() has let only those pass whose chain ends in a forward node. */
-static bool has_no_target(const struct service_config *svc)
-{
-	static const char *const forwarding[] = {"tcp", "rtcp", "forward", NULL};
-
-	return !svc->forwarder.node_count && config_list_has(forwarding, svc->handler_type);
-}
-
 static const struct {
 	const char *what;
 	bool (*used)(const struct service_config *svc);
 } service_rows[] = {
-	{"a chain (-F, handler.chain, listener.chain)", has_chain},
-	{"a service without target in front of a forward node", has_no_target},
-	{"user and password (auth, auther)", has_auth},
+	{"a listener's chain (rtcp, rudp)", has_listener_chain},
+	{"a chain of a udp service", has_datagram_chain},
+	{"user and password for port forwarding", has_useless_auth},
+	{"a list of users (auther)", has_authers},
 	{"an admission list", has_admission},
 	{"a bypass list", has_bypass},
 	{"a list of hosts", has_hosts},

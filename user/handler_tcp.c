@@ -9,9 +9,13 @@
 
 #include "session.h"
 
+/* Without a target of ours the chain's last node knows where to go (-L tcp://:8080 -F forward://host:80). */
 static void tcp_start(struct session *s)
 {
-	session_connect(s);
+	if (s->svc->node_count)
+		session_connect(s);
+	else
+		session_connect_to(s, "", 0);
 }
 
 const struct handler_ops handler_tcp_ops = {

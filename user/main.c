@@ -58,11 +58,13 @@ static int run(const struct config *cfg)
 static int configured(const struct cli *cli)
 {
 	struct config_error err = {.text = "out of memory"};
+	struct registry_names names;
 	struct config cfg;
 	int status;
 
+	registry_list(&names);
 	config_init(&cfg);
-	if (cli_build_config(cli, &cfg, &err) < 0 || config_resolve(&cfg, &registry_types, &err) < 0)
+	if (cli_build_config(cli, &cfg, &err) < 0 || config_resolve(&cfg, &names.types, &err) < 0)
 		status = fail(&err);
 	else if (cli->action == CLI_DUMP_JSON)
 		status = config_dump_json(&cfg, stdout) < 0;

@@ -384,10 +384,10 @@ def recv_exact(sock, count):
 
 
 def recv_to_end(sock):
-    data = b""
-    while part := sock.recv(1 << 16):
-        data += part
-    return data
+    parts = []
+    while part := sock.recv(1 << 18):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def ending(sock):
