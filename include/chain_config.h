@@ -26,6 +26,7 @@ struct chain_node_options {
 	const char *interface;    /* NULL: the hop's */
 	const char *netns;        /* NULL: the hop's */
 	uint64_t connect_timeout_ns;
+	bool notls;               /* socks5: changes nothing */
 	bool no_4a;               /* socks4: disable4a */
 	bool nodelay;             /* relay: always true here (GOST's false stalls servers that speak first); kept for -O */
 };

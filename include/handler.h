@@ -30,6 +30,7 @@ enum dial_outcome {
 struct handler_ops {
 	const char *name;
 	bool needs_target; /* forwards to the forwarder's nodes */
+	bool chooses;      /* only finds out whose session it is (auto): its own records are for debugging */
 	size_t input_max;  /* longest that may be unconsumed during the handshake; 0: nothing is read before the dial */
 	/* The session is in SESSION_HANDSHAKE. Ends in session_connect*(), session_refuse() or session_fail(), now or later. */
 	void (*start)(struct session *s);
@@ -44,3 +45,6 @@ struct handler_ops {
 };
 
 extern const struct handler_ops handler_tcp_ops;
+extern const struct handler_ops handler_socks4_ops;
+extern const struct handler_ops handler_socks5_ops;
+extern const struct handler_ops handler_auto_ops;

@@ -151,6 +151,11 @@ void session_fail(struct session *s, enum log_level level, const char *reason, c
  * Whoever reads or writes them counts that in pair.flow[side].read_bytes and .written_bytes (written to the other side).
  */
 void session_take(struct session *s, loop_io_fn on_client, loop_io_fn on_upstream);
+/*
+ * A connection that came to us (BIND) is the upstream: takes fd; what is left of the input is payload for it. Negative: the
+ * session is gone.
+ */
+int session_adopt(struct session *s, int fd, const struct addr *peer);
 /* Closes the upstream; the next request is a new handshake. */
 void session_again(struct session *s);
 /* The pair takes over; flow_hold() what user space still has. */

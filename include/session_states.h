@@ -13,6 +13,8 @@
 /* The one mover: asserts that the move is legal. */
 void session_set_state(struct session *s, enum session_state to);
 bool session_move_is_legal(enum session_state from, enum session_state to);
+/* Where the session goes, for dialing and for the records. False: no memory. */
+bool session_set_target(struct session *s, const char *host, uint16_t port);
 /* Forgets a lookup or connection attempt under way. Idempotent. */
 void session_dial_cancel(struct session *s);
 /* Closes a session that never got a pair: the client sees a reset, or with quiet an ordinary close. */

@@ -22,6 +22,11 @@ static const struct handler_row {
 } handlers[] = {
 	{"tcp", &handler_tcp_ops},
 	{"forward", &handler_tcp_ops},
+	{"socks4", &handler_socks4_ops},
+	{"socks4a", &handler_socks4_ops},
+	{"socks5", &handler_socks5_ops},
+	{"socks", &handler_socks5_ops},
+	{"auto", &handler_auto_ops},
 	{"udp", NULL},
 };
 

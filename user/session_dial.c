@@ -277,9 +277,16 @@ static void try_target(struct session *s)
 		route_run(s->route);
 }
 
+/* The handshake is over, and so is its deadline: every attempt at a target has one of its own. */
+static void begin_dialing(struct session *s)
+{
+	loop_timer_cancel(s->host->env.loop, &s->timer);
+	session_set_state(s, SESSION_DIALING);
+}
+
 void session_connect(struct session *s)
 {
-	session_set_state(s, SESSION_DIALING);
+	begin_dialing(s);
 	s->node = pick_node(s);
 	s->retries_left = (uint8_t)s->svc->cfg->opt.retries;
 	if (s->node < 0) {
@@ -290,20 +297,27 @@ void session_connect(struct session *s)
 	try_target(s);
 }
 
-void session_connect_to(struct session *s, const char *host, uint16_t port)
+bool session_set_target(struct session *s, const char *host, uint16_t port)
 {
 	size_t len = strlen(host);
 
-	session_set_state(s, SESSION_DIALING);
 	free(s->target);
 	s->target = malloc(sizeof(*s->target) + len + 1);
-	if (!s->target) {
-		session_fail(s, LOG_ERROR, "no-memory", "no memory to dial");
-		return;
-	}
+	if (!s->target)
+		return false;
 	memcpy(s->target->host, host, len + 1);
 	s->target->port = port;
 	s->node = -1;
+	return true;
+}
+
+void session_connect_to(struct session *s, const char *host, uint16_t port)
+{
+	begin_dialing(s);
+	if (!session_set_target(s, host, port)) {
+		session_fail(s, LOG_ERROR, "no-memory", "no memory to dial");
+		return;
+	}
 	s->retries_left = (uint8_t)s->svc->cfg->opt.retries;
 	try_target(s);
 }

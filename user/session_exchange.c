@@ -7,7 +7,9 @@
  * Owns: the moves into and out of the state. Never: reads or writes payload.
  * See: include/session.h.
  */
+#include <errno.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "session_states.h"
 
@@ -34,6 +36,37 @@ void session_again(struct session *s)
 	session_set_state(s, SESSION_HANDSHAKE);
 	session_watch_client(s);
 	session_handshake_begin(s);
+}
+
+static int watch_upstream(struct session *s, int fd, const struct addr *peer)
+{
+	char host[ADDR_TEXT_MAX];
+	struct flow *in = &s->pair.flow[SIDE_CLIENT];
+	int err = loop_io_add(s->host->env.loop, &s->pair.io[SIDE_UPSTREAM], fd, EXCHANGE_EVENTS | EPOLLPRI, NULL);
+
+	if (err) {
+		close(fd);
+		return err;
+	}
+	if (!session_set_target(s, addr_format_ip(peer, host), addr_port(peer)))
+		return -ENOMEM;
+	err = s->input.len ? flow_hold(in, s->input.data, s->input.len) : 0;
+	session_input_free(s);
+	return err;
+}
+
+int session_adopt(struct session *s, int fd, const struct addr *peer)
+{
+	int err = watch_upstream(s, fd, peer);
+
+	if (err) {
+		session_fail(s, LOG_ERROR, "no-memory", "no memory for a connection that came");
+		return err;
+	}
+	s->upstream = *peer;
+	s->connected_ns = loop_now(s->host->env.loop);
+	session_log_connected(s);
+	return 0;
 }
 
 void session_hand_over(struct session *s)

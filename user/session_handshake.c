@@ -107,19 +107,25 @@ void session_handshake_ready(struct session *s)
 		s->handler->input(s);
 }
 
+static void begin(struct session *s)
+{
+	s->handler->start(s);
+	if (talking(s) && s->handler->input_max && s->input.len)
+		s->handler->input(s);
+}
+
 void session_become(struct session *s, const struct handler_ops *handler)
 {
 	s->handler = handler;
-	handler->start(s);
-	if (talking(s) && handler->input_max && s->input.len)
-		handler->input(s);
+	session_log_open(s);
+	begin(s);
 }
 
 void session_handshake_begin(struct session *s)
 {
 	if (s->handler->input_max)
 		loop_timer_set(s->host->env.loop, &s->timer, s->svc->cfg->opt.handshake_timeout_ns, on_deadline);
-	session_become(s, s->handler);
+	begin(s);
 	session_handshake_ready(s);
 }
 

@@ -64,10 +64,9 @@ static const char *target_text(const struct session *s, char out[static TARGET_T
 	return out;
 }
 
-static void target_fields(struct log_record *rec, const struct session *s)
+/* text must outlive the record. */
+static void target_fields(struct log_record *rec, const struct session *s, char text[static TARGET_TEXT_MAX])
 {
-	char text[TARGET_TEXT_MAX];
-
 	if (s->node >= 0)
 		log_str(rec, "node", s->svc->nodes[s->node].name);
 	else if (s->target)
@@ -78,12 +77,13 @@ static void target_fields(struct log_record *rec, const struct session *s)
 
 void session_log_open(struct session *s)
 {
+	enum log_level level = s->handler->chooses ? LOG_DEBUG : LOG_INFO;
 	char remote[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
 	struct log_record rec;
 
-	if (!log_enabled(s->host->log, LOG_INFO))
+	if (!log_enabled(s->host->log, level))
 		return;
-	base_fields(&rec, s, LOG_INFO);
+	base_fields(&rec, s, level);
 	log_emit(s->host->log, &rec, "%s <> %s", addr_format(&s->peer, remote), addr_format(&s->local, local));
 }
 
@@ -98,7 +98,7 @@ void session_log_connected(struct session *s)
 	if (getsockname(s->pair.io[SIDE_UPSTREAM].fd, &s->upstream_src.sa, &s->upstream_src.len) < 0)
 		s->upstream_src.len = 0;
 	base_fields(&rec, s, LOG_INFO);
-	target_fields(&rec, s);
+	target_fields(&rec, s, text);
 	log_emit(s->host->log, &rec, "%s <-> %s", addr_format(&s->peer, remote), target_text(s, text));
 }
 
@@ -110,7 +110,7 @@ void session_log_disconnected(struct session *s)
 	if (!s->connected_ns || !log_enabled(s->host->log, LOG_INFO))
 		return;
 	base_fields(&rec, s, LOG_INFO);
-	target_fields(&rec, s);
+	target_fields(&rec, s, text);
 	log_u64(&rec, "duration", loop_now(s->host->env.loop) - s->connected_ns);
 	log_emit(s->host->log, &rec, "%s >-< %s", addr_format(&s->peer, remote), target_text(s, text));
 }
@@ -137,7 +137,7 @@ static void total_fields(struct log_record *rec, const struct session *s)
 void session_log_close(struct session *s)
 {
 	uint64_t now = loop_now(s->host->env.loop);
-	char remote[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
+	char remote[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX], text[TARGET_TEXT_MAX];
 	struct log_record rec;
 
 	if (!log_enabled(s->host->log, LOG_INFO))
@@ -145,7 +145,7 @@ void session_log_close(struct session *s)
 	session_log_disconnected(s);
 	addr_format(&s->peer, remote);
 	base_fields(&rec, s, LOG_INFO);
-	target_fields(&rec, s);
+	target_fields(&rec, s, text);
 	total_fields(&rec, s);
 	log_u64(&rec, "duration", now - s->start_ns);
 	if (s->pair.error)
@@ -155,12 +155,13 @@ void session_log_close(struct session *s)
 
 void session_log_fault(struct session *s, enum log_level level, const char *text)
 {
+	char target[TARGET_TEXT_MAX];
 	struct log_record rec;
 
 	if (!log_enabled(s->host->log, level))
 		return;
 	base_fields(&rec, s, level);
-	target_fields(&rec, s);
+	target_fields(&rec, s, target);
 	log_str(&rec, "reason", s->reason);
 	log_emit(s->host->log, &rec, "%s", text);
 }

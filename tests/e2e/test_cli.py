@@ -72,7 +72,7 @@ def yaml_errors_have_file_line_and_column():
                         ("services: 5\n", ":1:"), (YAML + "nonsense: 1\n", ":15:1")):
         err = gostbpf_fails("-C", write(text))
         check("gost.yml" in err and place in err, f"{place} is not in: {err}")
-    check("socks5" in gostbpf_fails("-C", write(YAML.replace("type: tcp", "type: socks5", 1))), "handler type")
+    check("tungo" in gostbpf_fails("-C", write(YAML.replace("type: tcp", "type: tungo", 1))), "handler type")
     check("nothere.yml" in gostbpf_fails("-C", "nothere.yml"), "missing file")
 
 

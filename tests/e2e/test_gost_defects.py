@@ -14,6 +14,8 @@ import lib
 import sandbox
 from lib import (Gostbpf, Upstream, case, check, connect, echo_server, endpoints, ending, gostbpf_fails, recv_exact,
                  recv_header, recv_to_end, same, v1, v2)
+from socks_world import NONE, UDP, address, connect4, connect5, read_reply5, request5
+from udp_world import udp_socket
 
 REAL = ("192.0.2.7", 40001, "198.51.100.9", 443)
 BASE = "tcp://127.0.0.1:8080/127.0.0.1:8000?"
@@ -175,7 +177,20 @@ def defect_10_all_clients_of_a_load_balancer_share_one_bucket():
 
 @case
 def defect_11_socks5_uses_the_load_balancers_address():
-    refused_by_name("socks5://:1080?proxyProtocol=1", "socks5+tcp://:1080?proxyProtocol=1&udp=true")
+    """Datagrams are relayed for the client that a believed header names, and for nobody else."""
+    sandbox.sh("ip addr replace 127.0.0.9/8 dev lo")
+    target = udp_socket(port=5300)
+    gost = Gostbpf("-L", "socks5://127.0.0.1:1080?proxyProtocol=1&udp=true")
+    control = connect(1080)
+    control.sendall(v1("127.0.0.9", 4242, "127.0.0.1", 1080) + NONE + request5("0.0.0.0", 0, UDP))
+    same(recv_exact(control, 2), b"\x05\x00", "method")
+    code, relay = read_reply5(control)
+    same(code, 0, "reply code")
+    for host in ("127.0.0.1", "127.0.0.9"):
+        udp_socket(host).sendto(b"\0\0\0" + address("127.0.0.1", 5300) + host.encode(), relay)
+    same(target.recvfrom(100)[0], b"127.0.0.9", "the datagram that is relayed")
+    control.close()
+    same(gost.closed()[0]["client"], "127.0.0.9:4242", "client")
 
 
 # --- sending ---
@@ -215,8 +230,7 @@ def defect_14_the_key_is_ignored_on_later_hops():
 
 @case
 def defect_15_reverse_listeners_ignore_the_key():
-    refused_by_name("rtcp://:1/:2?proxyProtocol=1", "relay://:1?proxyProtocol=1&bind=true",
-                    "socks5://:1?proxyProtocol=1&bind=true")
+    refused_by_name("rtcp://:1/:2?proxyProtocol=1", "relay://:1?proxyProtocol=1&bind=true")
 
 
 @case
@@ -270,7 +284,12 @@ def defect_19_the_destination_is_neither_logged_nor_a_choice():
 
 @case
 def defect_20_other_handlers_cannot_send_a_header():
-    refused_by_name(*(f"{s}://:1?handler.proxyProtocol=1" for s in ("http", "socks5", "relay", "redirect", "sni", "auto")))
+    refused_by_name(*(f"{s}://:1?handler.proxyProtocol=1" for s in ("http", "relay", "redirect", "sni")))
+    up = Upstream(8000)
+    Gostbpf("-L", "socks5://127.0.0.1:1080?handler.proxyProtocol=2", "-L", "127.0.0.1:8080?handler.proxyProtocol=1")
+    for port, open_ in ((1080, connect5), (8080, connect5), (8080, connect4)):
+        client = open_(port, "127.0.0.1", 8000)
+        same(endpoints(recv_header(up.accept())[0]), (*client.getsockname(), "127.0.0.1", port), "header")
 
 
 if __name__ == "__main__":

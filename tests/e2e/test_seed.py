@@ -129,8 +129,7 @@ def yaml_of_the_documentation():
 @case
 def what_comes_later_is_refused_by_name():
     for spec, word in (("rtcp://:8080/:8000?handler.proxyProtocol=1", "rtcp"), ("http://:8080", "http"),
-                       ("socks5://:1080", "socks5"), ("socks4://:1080", "socks4"), ("relay://:8421", "relay"),
-                       (":8080?proxyProtocol=", "auto")):
+                       ("relay://:8421", "relay")):
         err = gostbpf_fails("-L", spec)
         check(word in err and "not supported yet" in err, f"{spec}: {err}")
     for flags in (("-F", "http://:8000?proxyProtocol=1"), ("-api", ":18080"), ("-metrics", ":9000")):

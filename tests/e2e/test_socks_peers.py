@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""SOCKS with real programs on the other side: ssh through nc and socat, a browser."""
+import os
+import pathlib
+import shutil
+import subprocess
+
+import lib
+from lib import Gostbpf, Server, case, check, same, skip, spawn
+
+ALL = ("-L", "socks5://127.0.0.1:1080", "-L", "socks4a://127.0.0.1:1081", "-L", ":8080")
+CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--proxy-bypass-list=<-loopback>")
+
+
+def need(*programs):
+    for program in programs:
+        if not shutil.which(program):
+            skip(f"{program} is not installed")
+
+
+def sshd():
+    """A server of our own with fresh keys; the options to log in."""
+    need("ssh", "ssh-keygen", "nc", "socat")
+    if not pathlib.Path("/usr/sbin/sshd").exists():
+        skip("sshd is not installed")
+    tmp = lib.tmp()
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp / name)], check=True)
+    os.makedirs("/run/sshd", exist_ok=True)
+    (tmp / "sshd_config").write_text(f"""Port 2222
+ListenAddress 127.0.0.1
+HostKey {tmp}/host
+PidFile {tmp}/sshd.pid
+AuthorizedKeysFile {tmp}/user.pub
+StrictModes no
+UsePAM no
+PermitRootLogin yes
+""")
+    spawn("/usr/sbin/sshd", "-D", "-e", "-f", tmp / "sshd_config", wait=2222)
+    return ["-F", "none", "-i", str(tmp / "user"), "-p", "2222", "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes",
+            "-o", f"UserKnownHostsFile={tmp}/known", "-o", "ConnectTimeout=10"]
+
+
+WAYS = {"socks5": "nc -X 5 -x 127.0.0.1:1080 %h %p", "socks4": "nc -X 4 -x 127.0.0.1:1081 %h %p",
+        "auto, socks5": "nc -X 5 -x 127.0.0.1:8080 %h %p", "auto, socks4": "nc -X 4 -x 127.0.0.1:8080 %h %p",
+        "socks4a": "socat STDIO SOCKS4A:127.0.0.1:localhost:%p,socksport=1081"}
+
+
+@case(limit=120)
+def ssh_through_each():
+    """The server speaks first; the checksum of what went there and came back is compared."""
+    options = sshd()
+    gost = Gostbpf(*ALL)
+    data = os.urandom(3 << 20)
+    for name, command in WAYS.items():
+        done = subprocess.run(["ssh", *options, "-o", f"ProxyCommand={command}", "root@127.0.0.1", "cat"], input=data, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30 * lib.SLOW)
+        same(done.returncode, 0, f"{name}: status of ssh ({done.stderr.decode()[-300:]})")
+        check(done.stdout == data, f"{name}: other bytes came back")
+    gost.closed(len(WAYS))
+
+
+def page_server(port):
+    """A page whose script fetches a second resource, so that the browser needs more than one request."""
+    page = (b"<html><body><p id=a>page</p><script>fetch('/second').then(r=>r.text()).then(t=>document.getElementById('a')"
+            b".textContent=t)</script></body></html>")
+
+    def serve(sock):
+        data = b""
+        while part := sock.recv(65536):
+            data += part
+            while b"\r\n\r\n" in data:
+                head, data = data.split(b"\r\n\r\n", 1)
+                body = b"second resource" if b"/second" in head.split(b"\r\n")[0] else page
+                sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    return Server(port, serve)
+
+
+@case(limit=120)
+def a_browser():
+    need("chromium")
+    page_server(8000)
+    gost = Gostbpf(*ALL)
+    for i, port in enumerate((1080, 8080)):
+        done = subprocess.run(["chromium", *CHROMIUM, f"--proxy-server=socks5://127.0.0.1:{port}", f"--user-data-dir={lib.tmp()}/c{i}",
+                               "--virtual-time-budget=5000", "--dump-dom", "http://127.0.0.1:8000/"], check=False, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=50 * lib.SLOW, env=dict(os.environ, HOME=str(lib.tmp())))
+        check("second resource</p>" in done.stdout, f"the page: {done.stdout[:300]!r} {done.stderr[-300:]}")
+    handlers = {r["handler"] for r in gost.closed(2, 20)}
+    same(handlers, {"socks5"}, "handlers")
+
+
+if __name__ == "__main__":
+    lib.main("socks_peers")
