@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "access.h"
 #include "chain.h"
 #include "config.h"
 #include "log.h"
@@ -26,6 +27,7 @@ struct app {
 	struct loop *loop; /* main thread: signals */
 	struct loop_io signal_io;
 	struct sockmap *sockmap;
+	struct access access;
 	struct chains chains;
 	struct service *services;
 	size_t service_count;

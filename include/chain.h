@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "chain_config.h"
 #include "listener.h"
 #include "proxy_send.h"
@@ -28,6 +29,9 @@ struct chain_node {
 	uint16_t port;
 	struct proxy_send send; /* the PROXY header this node gets */
 	struct listener_options socket_opt;
+	struct matcher_group bypass; /* targets that this node is not asked for */
+	const struct hosts *hosts;   /* for its own name; NULL: none */
+	int resolver;                /* for its own name; an index into the worker's, -1: the system's */
 };
 
 struct chain_hop {
@@ -35,6 +39,7 @@ struct chain_hop {
 	struct selector *selector;
 	struct chain_node *nodes;
 	size_t node_count;
+	struct matcher_group bypass; /* targets that none of its nodes is asked for */
 };
 
 struct chain {
@@ -48,6 +53,7 @@ struct chains {
 	struct chain *chains;
 	size_t count;
 };
-int chains_init(struct chains *chains, const struct config *cfg, struct config_error *err);
+int chains_init(struct chains *chains, const struct config *cfg, const struct access *access,
+		struct config_error *err);
 void chains_fini(struct chains *chains);
 const struct chain *chains_find(const struct chains *chains, const char *name); /* NULL: none */

@@ -21,6 +21,7 @@
 #include "loop.h"
 
 struct chain;
+struct hosts;
 struct proxy_send;
 struct resolver;
 struct route;
@@ -38,7 +39,10 @@ struct route_result {
 
 struct route_request {
 	struct loop *loop;
-	struct resolver *resolver;
+	struct resolver *resolver;     /* for names of hops, unless they name another */
+	struct resolver *const *named; /* the worker's, by index: of nodes that name one */
+	const struct hosts *hosts;     /* for the target's name; NULL: none */
+	struct resolver *target_resolver; /* the same; NULL: resolver, or the last hop's where there is a chain */
 	const struct chain *chain; /* NULL: straight to the target */
 	const char *host;          /* of the target; "" = this machine */
 	uint16_t port;

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "acl.h"
 #include "addr.h"
 #include "config.h"
@@ -53,12 +54,14 @@ struct service {
 	struct proxy_limits recv_limits;
 	struct proxy_rules recv_rules;
 	struct acl recv_from; /* empty: everybody is trusted */
+	struct access_rules access; /* who may come, where to, how much */
 	bool keep_tlvs;       /* some node sends them on, or the log shows them */
 	bool unique_id;       /* some node sends one that we make */
-	atomic_ullong accepted, rejected_headers, failed_dials, unsent_headers;
+	atomic_ullong accepted, rejected_headers, failed_dials, unsent_headers, refused;
+	atomic_ullong refusal_told_ns; /* when a refusal was last told at info level */
 };
 
 /* Resolves names against the registry and the chains, parses nodes. 0, or -errno with err filled. */
 int service_init(struct service *svc, const struct service_config *cfg, const struct chains *chains,
-		 struct config_error *err);
+		 const struct access *access, struct config_error *err);
 void service_fini(struct service *svc);

@@ -43,7 +43,10 @@ struct session_host {
 	struct flow_env env;
 	struct resolver *resolver;
 	struct logger *log;
+	struct resolver **named;   /* one for each resolvers: section */
 	struct session *sessions;  /* all of this worker's */
+	struct session *paced;     /* those whose share of a bandwidth may change */
+	struct loop_timer pace_timer;
 	atomic_uint count;         /* read by other workers to balance */
 	atomic_uint *total;        /* of the process */
 	bool draining;
@@ -93,6 +96,9 @@ struct session {
 	void *handshake; /* the handler's own; handler->release() frees it */
 	struct session_target *target;
 	char *user; /* authenticated as; NULL: nobody asked */
+	struct limiter_lease lease; /* its place among the service's connections */
+	struct limiter_pace pace;   /* as set on its sockets */
+	struct session *next_paced, **prev_paced; /* prev NULL: not on the list */
 	struct route *route; /* while dialing */
 	struct loop_timer timer; /* header deadline, handshake deadline, then idle */
 	char sid[LOG_SID_LEN + 1];

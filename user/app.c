@@ -119,11 +119,14 @@ static int init_services(struct app *app)
 {
 	struct config_error err = {.text = "out of memory"};
 
-	int rc = chains_init(&app->chains, app->cfg, &err);
+	int rc = access_init(&app->access, &app->cfg->access, &err);
+	if (!rc)
+		rc = chains_init(&app->chains, app->cfg, &app->access, &err);
 
 	for (size_t i = 0; i < app->cfg->service_count && !rc; i++) {
 		app->service_count = i + 1; /* a half-made service is finished too */
-		rc = service_init(&app->services[i], &app->cfg->services[i], &app->chains, &err);
+		rc = service_init(&app->services[i], &app->cfg->services[i], &app->chains, &app->access,
+				  &err);
 	}
 	if (rc)
 		log_msg(app->log, LOG_FATAL, "service", "%s", err.text);
@@ -270,6 +273,7 @@ static void close_all(struct app *app)
 	for (size_t i = 0; app->services && i < app->service_count; i++)
 		service_fini(&app->services[i]);
 	chains_fini(&app->chains);
+	access_fini(&app->access);
 	sockmap_free(app->sockmap);
 	free(app->workers);
 	free(app->services);

@@ -55,6 +55,21 @@ static int parse_node(struct chain_node *node, const struct hop_config *hop, con
 	return node->host ? 0 : -ENOMEM;
 }
 
+/* A node's own hosts and resolver, or the hop's. */
+static int find_access(struct chain_node *node, const struct hop_config *hop, const struct access *access,
+		       struct config_error *err)
+{
+	const struct chain_node_config *cfg = node->cfg;
+	int rc = access_find_bypasses(access, &cfg->bypasses, hop->origin, &node->bypass, err);
+
+	if (!rc)
+		rc = access_find_hosts(access, cfg->hosts ? cfg->hosts : hop->hosts, hop->origin, &node->hosts, err);
+	if (!rc)
+		rc = access_find_resolver(access, cfg->resolver ? cfg->resolver : hop->resolver, hop->origin,
+					  &node->resolver, err);
+	return rc;
+}
+
 static int make_selector(struct chain_hop *hop)
 {
 	struct selector_node *nodes = calloc(hop->node_count, sizeof(*nodes));
@@ -73,8 +88,8 @@ static int make_selector(struct chain_hop *hop)
 	return rc;
 }
 
-static int hop_init(struct chain_hop *hop, const struct config *cfg, const struct hop_config *from,
-		    struct config_error *err)
+static int hop_init(struct chain_hop *hop, const struct config *cfg, const struct access *access,
+		    const struct hop_config *from, struct config_error *err)
 {
 	hop->cfg = follow(cfg, from);
 	if (!hop->cfg->node_count)
@@ -85,14 +100,17 @@ static int hop_init(struct chain_hop *hop, const struct config *cfg, const struc
 	hop->node_count = hop->cfg->node_count;
 	for (size_t i = 0; i < hop->node_count; i++) {
 		int rc = parse_node(&hop->nodes[i], hop->cfg, &hop->cfg->nodes[i], err);
+		if (!rc)
+			rc = find_access(&hop->nodes[i], hop->cfg, access, err);
 		if (rc)
 			return rc;
 	}
-	return make_selector(hop);
+	int rc = access_find_bypasses(access, &hop->cfg->bypasses, hop->cfg->origin, &hop->bypass, err);
+	return rc ? rc : make_selector(hop);
 }
 
-static int chain_init(struct chain *chain, const struct config *cfg, const struct chain_config *from,
-		      struct config_error *err)
+static int chain_init(struct chain *chain, const struct config *cfg, const struct access *access,
+		      const struct chain_config *from, struct config_error *err)
 {
 	chain->cfg = from;
 	if (!from->hop_count) {
@@ -104,14 +122,15 @@ static int chain_init(struct chain *chain, const struct config *cfg, const struc
 		return -ENOMEM;
 	for (size_t i = 0; i < from->hop_count; i++) {
 		chain->hop_count = i + 1; /* a half-made hop is finished too */
-		int rc = hop_init(&chain->hops[i], cfg, &from->hops[i], err);
+		int rc = hop_init(&chain->hops[i], cfg, access, &from->hops[i], err);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
 
-int chains_init(struct chains *chains, const struct config *cfg, struct config_error *err)
+int chains_init(struct chains *chains, const struct config *cfg, const struct access *access,
+		struct config_error *err)
 {
 	if (!cfg->chain_count)
 		return 0;
@@ -120,7 +139,7 @@ int chains_init(struct chains *chains, const struct config *cfg, struct config_e
 		return -ENOMEM;
 	for (size_t i = 0; i < cfg->chain_count; i++) {
 		chains->count = i + 1;
-		int rc = chain_init(&chains->chains[i], cfg, &cfg->chains[i], err);
+		int rc = chain_init(&chains->chains[i], cfg, access, &cfg->chains[i], err);
 		if (rc)
 			return rc;
 	}
@@ -132,7 +151,9 @@ static void hop_fini(struct chain_hop *hop)
 	for (size_t i = 0; i < hop->node_count; i++) {
 		free(hop->nodes[i].host);
 		proxy_send_free(&hop->nodes[i].send);
+		access_group_fini(&hop->nodes[i].bypass);
 	}
+	access_group_fini(&hop->bypass);
 	free(hop->nodes);
 	selector_free(hop->selector);
 }

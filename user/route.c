@@ -21,6 +21,7 @@
 
 #include "chain.h"
 #include "dial.h"
+#include "hosts.h"
 #include "proxy_send.h"
 #include "resolver.h"
 
@@ -35,6 +36,7 @@ struct walk {
 	uint8_t *in; /* read and not consumed */
 	size_t in_len, in_cap;
 	size_t hop; /* whose turn it is */
+	char target[ADDR_TEXT_MAX]; /* what the target's name was found to be; "": the last hop is told the name */
 	struct {
 		struct selector_pick pick;
 		int node; /* -1: to be chosen */
@@ -115,12 +117,24 @@ static const struct chain_node *node_of(const struct route *r, size_t hop)
 	return &r->req.chain->hops[hop].nodes[r->walk->tries[hop].node];
 }
 
+static bool may_ask(const struct route *r, const struct matcher_group *bypass)
+{
+	return !bypass->count || !matcher_group_refuses(bypass, r->req.host, r->req.port);
+}
+
+/* Nodes that are not asked for this target are passed over; a hop of none but those fails, as one that is down does. */
 static bool choose(struct route *r, size_t hop)
 {
-	struct selector *selector = r->req.chain->hops[hop].selector;
-	uint32_t random = selector_strategy(selector) == SELECTOR_RANDOM ? arc4random() : 0;
-	int node = selector_next(selector, &r->walk->tries[hop].pick, r->req.hash, random, loop_now(r->req.loop));
+	const struct chain_hop *from = &r->req.chain->hops[hop];
+	uint32_t random = selector_strategy(from->selector) == SELECTOR_RANDOM ? arc4random() : 0;
+	int node;
 
+	do
+		node = selector_next(from->selector, &r->walk->tries[hop].pick, r->req.hash, random,
+				     loop_now(r->req.loop));
+	while (node >= 0 && node < 64 && !may_ask(r, &from->nodes[node].bypass));
+	if (node >= 0 && !may_ask(r, &from->nodes[node].bypass))
+		node = -1;
 	r->walk->tries[hop].node = node;
 	return node >= 0;
 }
@@ -250,6 +264,11 @@ static int say_header(struct route *r, const struct chain_node *node)
 	return 0;
 }
 
+static const char *target_of(const struct route *r)
+{
+	return r->walk->target[0] ? r->walk->target : r->req.host;
+}
+
 static void ask_for(struct route *r, const struct chain_node *node)
 {
 	struct walk *w = r->walk;
@@ -258,7 +277,7 @@ static void ask_for(struct route *r, const struct chain_node *node)
 
 	w->ask = (struct connector_request){
 		.command = last ? r->req.command : CONNECTOR_CONNECT,
-		.host = next ? (next->host[0] ? next->host : "127.0.0.1") : r->req.host,
+		.host = next ? (next->host[0] ? next->host : "127.0.0.1") : target_of(r),
 		.port = next ? next->port : r->req.port,
 		.user = node->cfg->auth.user,
 		.password = node->cfg->auth.password,
@@ -452,6 +471,26 @@ static void on_deadline(struct loop_timer *timer)
 	hop_failed(r, 0);
 }
 
+static struct resolver *resolver_of(const struct route *r, const struct chain_node *node)
+{
+	return node->resolver >= 0 ? r->req.named[node->resolver] : NULL;
+}
+
+/* hosts first, then the resolver of whoever has that name. */
+static void look_up(struct route *r, const char *host, uint16_t port)
+{
+	const struct chain_node *node = r->walk ? node_of(r, 0) : NULL;
+	const struct hosts *hosts = node ? node->hosts : r->req.hosts;
+	struct resolver *resolver = node ? resolver_of(r, node) : r->req.target_resolver;
+	struct addr addrs[HOSTS_ADDRS_MAX];
+	size_t count = hosts ? hosts_find(hosts, host, port, addrs) : 0;
+
+	if (count)
+		on_resolved(&r->lookup, 0, addrs, count, NULL);
+	else
+		resolver_lookup(resolver ? resolver : r->req.resolver, &r->lookup, host, port, on_resolved);
+}
+
 /* From the first hop on; the dial keeps its own time where there is no chain. */
 static void attempt(struct route *r)
 {
@@ -467,18 +506,56 @@ static void attempt(struct route *r)
 		port = node_of(r, 0)->port;
 		loop_timer_set(r->req.loop, &r->timer, r->req.timeout_ns, on_deadline);
 	}
-	resolver_lookup(r->req.resolver, &r->lookup, host, port, on_resolved);
+	look_up(r, host, port);
 }
 
-void route_run(struct route *r)
+/* The hop's place in the chain: nothing goes round it. */
+static void no_node(struct route *r, size_t hop)
+{
+	const struct chain_hop *from = &r->req.chain->hops[hop];
+	bool forbidden = !may_ask(r, &from->bypass) || r->walk->tries[hop].pick.tried;
+
+	snprintf(r->error, sizeof(r->error), "hop \"%s\" has no node%s", from->cfg->name,
+		 forbidden ? " for this target (bypass)" : "");
+	fail(r, forbidden ? DIAL_BYPASSED : DIAL_CHAIN);
+}
+
+static void walk_or_dial(struct route *r)
 {
 	for (size_t i = 0; r->walk && i < r->req.chain->hop_count; i++)
-		if (!choose(r, i)) {
-			snprintf(r->error, sizeof(r->error), "hop \"%s\" has no node", r->req.chain->hops[i].cfg->name);
-			fail(r, DIAL_CHAIN);
+		if (!may_ask(r, &r->req.chain->hops[i].bypass) || !choose(r, i)) {
+			no_node(r, i);
 			return;
 		}
 	attempt(r);
+}
+
+static void on_target_resolved(struct resolver_request *lookup, int status, const struct addr *addrs, size_t count,
+			       const char *error)
+{
+	struct route *r = (struct route *)((char *)lookup - offsetof(struct route, lookup));
+
+	(void)count;
+	if (status < 0) {
+		snprintf(r->error, sizeof(r->error), "%s", error);
+		fail(r, DIAL_UNRESOLVED);
+		return;
+	}
+	addr_format_ip(&addrs[0], r->walk->target);
+	walk_or_dial(r);
+}
+
+/* A chain is told an address where the service has its own way to find one. */
+void route_run(struct route *r)
+{
+	struct addr addrs[HOSTS_ADDRS_MAX];
+
+	if (r->walk && r->req.hosts && hosts_find(r->req.hosts, r->req.host, r->req.port, addrs))
+		on_target_resolved(&r->lookup, 0, addrs, 1, NULL);
+	else if (r->walk && r->req.target_resolver)
+		resolver_lookup(r->req.target_resolver, &r->lookup, r->req.host, r->req.port, on_target_resolved);
+	else
+		walk_or_dial(r);
 }
 
 int route_new(struct route **out, const struct route_request *req)

@@ -167,7 +167,7 @@ static int find_chain(struct service *svc, const struct chains *chains, struct c
 }
 
 int service_init(struct service *svc, const struct service_config *cfg, const struct chains *chains,
-		 struct config_error *err)
+		 const struct access *access, struct config_error *err)
 {
 	memset(svc, 0, sizeof(*svc));
 	svc->cfg = cfg;
@@ -184,6 +184,8 @@ int service_init(struct service *svc, const struct service_config *cfg, const st
 		rc = fill_receive(svc);
 	if (!rc)
 		rc = find_chain(svc, chains, err);
+	if (!rc)
+		rc = access_rules_init(&svc->access, access, cfg, err);
 	if (!rc)
 		rc = fill_send(&svc->send, &no_node, &cfg->opt);
 	if (rc)
@@ -210,6 +212,7 @@ void service_fini(struct service *svc)
 	socket_place_fini(&svc->dial_place);
 	proxy_send_free(&svc->send);
 	acl_free(&svc->recv_from);
+	access_rules_fini(&svc->access);
 	free(svc->nodes);
 	svc->nodes = NULL;
 	svc->node_count = 0;

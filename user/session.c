@@ -22,6 +22,7 @@
 
 #include "engine.h"
 #include "handler.h"
+#include "session_access.h"
 #include "session_states.h"
 
 #define TO(state) (1u << SESSION_##state)
@@ -68,6 +69,7 @@ static void session_free(struct session *s)
 	*s->prev = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
+	session_leave(s);
 	if (s->handler->release)
 		s->handler->release(s);
 	free(s->input.data);
@@ -143,6 +145,8 @@ void session_cut(struct session *s, enum pair_end end)
 void session_begin_handler(struct session *s)
 {
 	loop_timer_cancel(s->host->env.loop, &s->timer);
+	if (!session_admit_client(s))
+		return;
 	session_set_state(s, SESSION_HANDSHAKE);
 	if (s->svc->unique_id)
 		proxy_send_make_unique_id(s->unique_id);
@@ -235,6 +239,8 @@ void session_start(struct session_host *host, struct service *svc, int fd, const
 		session_fail(s, LOG_ERROR, "no-memory", "epoll: %s", strerror(errno));
 		return;
 	}
+	if (!session_admit_peer(s))
+		return;
 	if (session_expects_preface(s))
 		session_preface_begin(s);
 	else

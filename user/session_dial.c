@@ -15,6 +15,7 @@
 
 #include "proxy_send.h"
 #include "route.h"
+#include "session_access.h"
 #include "session_states.h"
 
 enum { FIRST_PAYLOAD_MAX = 16 * 1024 };
@@ -236,6 +237,7 @@ static void on_routed(void *ctx, const struct route_result *res)
 	loop_timer_cancel(s->host->env.loop, &s->timer);
 	s->connected_ns = loop_now(s->host->env.loop);
 	session_log_connected(s);
+	session_pace(s);
 	connected(s, res);
 }
 
@@ -257,6 +259,9 @@ static void try_target(struct session *s)
 	struct route_request req = {
 		.loop = s->host->env.loop,
 		.resolver = s->host->resolver,
+		.named = s->host->named,
+		.hosts = s->svc->access.hosts,
+		.target_resolver = s->svc->access.resolver < 0 ? NULL : s->host->named[s->svc->access.resolver],
 		.chain = s->svc->chain,
 		.host = node ? node->host : s->target->host,
 		.port = node ? node->port : s->target->port,
@@ -271,6 +276,11 @@ static void try_target(struct session *s)
 	};
 
 	s->upstream = (struct addr){0};
+	if (session_is_bypassed(s, req.host, req.port)) {
+		session_log_fault(s, LOG_INFO, "bypass: this target is not allowed");
+		give_up(s, DIAL_BYPASSED);
+		return;
+	}
 	if (route_new(&s->route, &req) < 0)
 		session_fail(s, LOG_ERROR, "no-memory", "no memory to dial");
 	else

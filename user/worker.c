@@ -231,6 +231,25 @@ int worker_start(struct worker *w)
 	return -pthread_create(&w->thread, NULL, worker_main, w);
 }
 
+/* One for each resolvers: section. */
+static int make_resolvers(struct worker *w)
+{
+	const struct access *access = &w->app->access;
+	size_t count = w->app->cfg->access.resolver_count;
+
+	w->host.named = calloc(count + 1, sizeof(struct resolver *)); /* + 1: never of size 0 */
+	for (size_t i = 0; w->host.named && i < count; i++) {
+		const struct access_resolver *from = &access->resolvers[i];
+		struct resolver_config cfg = {.servers = from->servers, .tcp = from->tcp, .prefer = from->prefer};
+		int err = resolver_new(&w->host.named[i], w->loop);
+		if (!err)
+			err = resolver_configure(w->host.named[i], &cfg);
+		if (err)
+			return err;
+	}
+	return w->host.named ? 0 : -ENOMEM;
+}
+
 int worker_init(struct worker *w, struct app *app, unsigned index, struct sockmap *sm)
 {
 	w->app = app;
@@ -244,6 +263,8 @@ int worker_init(struct worker *w, struct app *app, unsigned index, struct sockma
 		err = flow_env_init(&w->host.env, w->loop);
 	if (!err)
 		err = resolver_new(&w->host.resolver, w->loop);
+	if (!err)
+		err = make_resolvers(w);
 	if (!err && sm)
 		err = sockmap_worker_new(&w->host.env.sockmap, sm, index, &w->host.env);
 	return err;
@@ -252,6 +273,9 @@ int worker_init(struct worker *w, struct app *app, unsigned index, struct sockma
 void worker_fini(struct worker *w)
 {
 	close_listeners(w);
+	for (size_t i = 0; w->host.named && i < w->app->cfg->access.resolver_count; i++)
+		resolver_free(w->host.named[i]);
+	free(w->host.named);
 	resolver_free(w->host.resolver);
 	sockmap_worker_free(w->host.env.sockmap);
 	flow_env_fini(&w->host.env);
