@@ -17,6 +17,7 @@
 #include "log.h"
 #include "loop.h"
 
+struct health;
 struct service;
 struct sockmap;
 struct worker;
@@ -29,6 +30,7 @@ struct app {
 	struct sockmap *sockmap;
 	struct access access;
 	struct chains chains;
+	struct health *health; /* NULL: no node is probed */
 	struct service *services;
 	size_t service_count;
 	struct worker *workers;
@@ -39,5 +41,7 @@ struct app {
 	atomic_bool draining;
 };
 
+/* app_health.c: begins to probe. 0 or -errno. */
+int app_start_health(struct app *app);
 /* Runs until a signal ended it. The exit status. */
 int app_run(const struct config *cfg, struct logger *log);

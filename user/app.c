@@ -20,6 +20,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "health.h"
 #include "service.h"
 #include "sockmap.h"
 #include "udp_socket.h"
@@ -259,6 +260,9 @@ static int run_workers(struct app *app)
 		warn_if_gullible(app, &app->services[i]);
 		announce(app, &app->services[i]);
 	}
+	err = app_start_health(app);
+	if (err)
+		log_msg(app->log, LOG_ERROR, "health", "nodes are not probed: %s", strerror(-err));
 	err = loop_run(app->loop);
 	for (unsigned i = 0; i < app->worker_count; i++)
 		pthread_join(app->workers[i].thread, NULL);
@@ -267,6 +271,7 @@ static int run_workers(struct app *app)
 
 static void close_all(struct app *app)
 {
+	health_free(app->health);
 	for (unsigned i = 0; app->workers && i < app->worker_count; i++)
 		if (app->workers[i].app)
 			worker_fini(&app->workers[i]);
