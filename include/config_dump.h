@@ -27,5 +27,6 @@ void dump_put_tls(struct dump *d, json_t *object, const struct tls_config *tls);
 void dump_put_names(struct dump *d, json_t *object, const char *one, const char *several, const struct name_list *list);
 json_t *dump_selector(struct dump *d, const struct selector_config *selector);
 void dump_chains(struct dump *d, json_t *out, const struct config *cfg);
+void dump_access(struct dump *d, json_t *out, const struct access_config *a);
 
 json_t *config_dump_tree(const struct config *cfg, bool durations_as_text); /* NULL: out of memory */

@@ -23,6 +23,9 @@ void config_names_fini(struct name_list *list);
 int config_selector_set(struct selector_config *selector, struct metadata *given, const struct config_key *key,
 			const char *value, struct config_error *err);
 
+/* "ipv4" or "ipv6". 0 or -EINVAL. */
+int config_parse_prefer(const char *text, bool *ipv4, bool *ipv6);
+
 struct chain_config *config_new_chain(struct config *cfg);
 struct hop_config *config_new_hop(struct hop_config **hops, size_t *count);
 struct chain_node_config *config_new_proxy(struct hop_config *hop);

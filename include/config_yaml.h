@@ -48,6 +48,14 @@ int yaml_set_origin(struct yaml_reader *r, const struct tree_node *value, char *
 /* Sections, into the struct config that target is. */
 int yaml_read_chains(struct yaml_reader *r, const struct tree_node *value, void *target);
 int yaml_read_hops(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_authers(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_admissions(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_bypasses(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_hosts(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_resolvers(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_limiters(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_climiters(struct yaml_reader *r, const struct tree_node *value, void *target);
+int yaml_read_rlimiters(struct yaml_reader *r, const struct tree_node *value, void *target);
 
 /* A metadata mapping of a scope. */
 int yaml_read_metadata(struct yaml_reader *r, const struct tree_node *map, unsigned scope,

@@ -2,10 +2,12 @@
 /*
  * config_access.c - the life of authers, admissions, bypasses, hosts, resolvers and limiters.
  *
- * Owns: the memory rules of access_config.h. Never: checks a value.
+ * Owns: the memory rules of access_config.h. Never: checks a text.
  * See: config_model.h.
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "config_model.h"
 
@@ -51,6 +53,15 @@ struct matcher_config *config_new_matcher(struct matcher_config **list, size_t *
 struct limiter_config *config_new_limiter(struct limiter_config **list, size_t *count)
 {
 	return NEW(list, count);
+}
+
+int config_parse_prefer(const char *text, bool *ipv4, bool *ipv6)
+{
+	if (strcasecmp(text, "ipv4") && strcasecmp(text, "ipv6"))
+		return -EINVAL;
+	*ipv4 = !strcasecmp(text, "ipv4");
+	*ipv6 = !*ipv4;
+	return 0;
 }
 
 /* --- freeing ----------------------------------------------------------------------------------- */

@@ -249,6 +249,7 @@ json_t *config_dump_tree(const struct config *cfg, bool durations_as_text)
 		dump_append(&d, services, dump_service(&d, &cfg->services[i]));
 	dump_put(&d, out, "services", services);
 	dump_chains(&d, out, cfg);
+	dump_access(&d, out, &cfg->access);
 	if (cfg->log.present)
 		dump_put(&d, out, "log", dump_log(&d, &cfg->log));
 	if (cfg->process_present)

@@ -257,6 +257,8 @@ int config_add_hop(struct config *cfg, const char *spec, struct config_error *er
 	rc = parse_spec(&url, config_spec_trim(copy), err);
 	if (!rc)
 		rc = fill_hop(hop, &url, origin, chain->hop_count - 1, err);
+	if (!rc)
+		rc = config_special_hop(&url.special, &cfg->access, hop, err);
 	if (rc)
 		config_fail_at(err, rc, "%s", origin);
 out:

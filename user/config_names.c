@@ -65,15 +65,13 @@ const char *const config_gost_keys[] = {
 };
 
 const char *const config_gost_sections[] = {
-	"authers",   "admissions", "bypasses",  "resolvers", "hosts",	  "ingresses",
-	"routers",   "sds",	  "recorders", "rewriters",  "caches",	  "limiters",  "quotas",  "climiters",
-	"rlimiters", "observers", "loggers",   "tls",	     "profiling", "api",       "metrics", NULL,
+	"ingresses", "routers",	  "sds",     "recorders", "rewriters", "caches",  "quotas",
+	"observers", "loggers",	  "tls",     "profiling", "api",       "metrics", NULL,
 };
 
 const char *const config_gost_service_fields[] = {
-	"admission", "admissions", "bypass",	"bypasses", "resolver", "hosts",    "limiter",
-	"quotas",    "climiter",   "rlimiter",	"logger",   "loggers",	"observer", "rewriter",
-	"recorders", "cache",	   "interface", "sockopts", "status",	NULL,
+	"quotas",    "logger", "loggers",   "observer", "rewriter",
+	"recorders", "cache",  "interface", "sockopts", "status",   NULL,
 };
 
 const char *const config_gost_handler_fields[] = {

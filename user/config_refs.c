@@ -8,36 +8,60 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config_model.h"
 
-/* Sections of one kind. All their structs begin with the name; where has the offset of the origin. */
+/* Sections of one kind. All their structs begin with the name; origin is an offset. */
 struct section {
-	const char *kind; /* as in `unknown bypass "x"` */
+	const char *kind; /* as in `there is no bypass "x"` */
 	const void *array;
 	size_t count, size, origin;
+	const void **sorted; /* the elements by name; a range of ports may have made 65535 */
 };
 
 #define SECTION(word, list, number, type)                                                                    \
-	(struct section){word, list, number, sizeof(struct type), offsetof(struct type, origin)}
+	(struct section){word, list, number, sizeof(struct type), offsetof(struct type, origin), NULL}
 
-static const char *name_at(const struct section *s, size_t i)
+static const char *name_of(const void *element)
 {
-	return *(const char *const *)((const char *)s->array + i * s->size);
+	return *(const char *const *)element;
 }
 
-static const char *origin_at(const struct section *s, size_t i)
+static const char *origin_of(const struct section *s, const void *element)
 {
-	return *(const char *const *)((const char *)s->array + i * s->size + s->origin);
+	return *(const char *const *)((const char *)element + s->origin);
+}
+
+/* Equal names stay in the order of the configuration, so that a message names them in that order. */
+static int order(const void *a, const void *b)
+{
+	const void *x = *(const void *const *)a, *y = *(const void *const *)b;
+	int rc = strcmp(name_of(x), name_of(y));
+
+	return rc ? rc : (x > y) - (x < y);
+}
+
+static int find(const void *name, const void *element)
+{
+	return strcmp(name, name_of(*(const void *const *)element));
 }
 
 static bool has(const struct section *s, const char *name)
 {
+	return s->count && bsearch(name, s->sorted, s->count, sizeof(*s->sorted), find);
+}
+
+static int sort(struct section *s)
+{
+	s->sorted = calloc(s->count ? s->count : 1, sizeof(*s->sorted));
+	if (!s->sorted)
+		return -ENOMEM;
 	for (size_t i = 0; i < s->count; i++)
-		if (!strcmp(name_at(s, i), name))
-			return true;
-	return false;
+		s->sorted[i] = (const char *)s->array + i * s->size;
+	qsort(s->sorted, s->count, sizeof(*s->sorted), order);
+	return 0;
 }
 
 static int check_reference(const struct section *s, const char *name, struct config_error *err)
@@ -48,7 +72,7 @@ static int check_reference(const struct section *s, const char *name, struct con
 	if (!name || has(s, name))
 		return 0;
 	for (size_t i = 0; i < s->count; i++)
-		config_nearest_offer(&near, name_at(s, i));
+		config_nearest_offer(&near, name_of(s->sorted[i]));
 	return config_fail(err, "there is no %s \"%.100s\"%s", s->kind, name, config_nearest_hint(&near, hint));
 }
 
@@ -61,15 +85,13 @@ static int check_references(const struct section *s, const struct name_list *nam
 	return rc;
 }
 
-/* Generated names are many and differ by construction; written ones are few enough for two loops. */
 static int check_duplicates(const struct section *s, struct config_error *err)
 {
 	for (size_t i = 1; i < s->count; i++)
-		for (size_t j = 0; j < i; j++)
-			if ((!config_is_flag(origin_at(s, i)) || !config_is_flag(origin_at(s, j))) &&
-			    !strcmp(name_at(s, i), name_at(s, j)))
-				return config_fail(err, "%s name \"%.100s\" is used twice: by %.170s and by %.170s",
-						   s->kind, name_at(s, i), origin_at(s, j), origin_at(s, i));
+		if (!strcmp(name_of(s->sorted[i - 1]), name_of(s->sorted[i])))
+			return config_fail(err, "%s name \"%.100s\" is used twice: by %.170s and by %.170s", s->kind,
+					   name_of(s->sorted[i]), origin_of(s, s->sorted[i - 1]),
+					   origin_of(s, s->sorted[i]));
 	return 0;
 }
 
@@ -139,21 +161,17 @@ static int check_hop(const struct section *s, const struct hop_config *hop, stru
 
 int config_check_hop_reference(const struct config *cfg, const struct hop_config *hop, struct config_error *err)
 {
-	struct section s[SECTIONS];
-
-	fill_sections(cfg, s);
-	if (has(&s[HOP], hop->name))
-		return 0;
+	for (size_t i = 0; i < cfg->hop_count; i++)
+		if (!strcmp(cfg->hops[i].name, hop->name))
+			return 0;
 	config_fail(err, "hop \"%.100s\" has no nodes, and there is no hop of this name under hops", hop->name);
 	return config_fail_at(err, -EINVAL, "%s", hop->origin);
 }
 
-int config_check_references(const struct config *cfg, struct config_error *err)
+static int check_all(const struct config *cfg, const struct section *s, struct config_error *err)
 {
-	struct section s[SECTIONS];
 	int rc = 0;
 
-	fill_sections(cfg, s);
 	for (size_t i = 0; i < SECTIONS && !rc; i++)
 		rc = check_duplicates(&s[i], err);
 	for (size_t i = 0; i < cfg->service_count && !rc; i++)
@@ -163,5 +181,21 @@ int config_check_references(const struct config *cfg, struct config_error *err)
 	for (size_t i = 0; i < cfg->chain_count && !rc; i++)
 		for (size_t h = 0; h < cfg->chains[i].hop_count && !rc; h++)
 			rc = check_hop(s, &cfg->chains[i].hops[h], err);
+	return rc;
+}
+
+int config_check_references(const struct config *cfg, struct config_error *err)
+{
+	struct section s[SECTIONS];
+	int rc = 0;
+
+	fill_sections(cfg, s);
+	for (size_t i = 0; i < SECTIONS; i++)
+		if (sort(&s[i]))
+			rc = config_no_memory(err);
+	if (!rc)
+		rc = check_all(cfg, s, err);
+	for (size_t i = 0; i < SECTIONS; i++)
+		free(s[i].sorted);
 	return rc;
 }

@@ -22,6 +22,17 @@ static const struct {
 	{"caFile", CONFIG_SIDE_SERVICE | CONFIG_SIDE_CHAIN, {"ca", "tls.caFile", NULL}},
 	{"secure", CONFIG_SIDE_CHAIN, {"tls.secure", NULL}},
 	{"serverName", CONFIG_SIDE_CHAIN, {"tls.servername", NULL}},
+	{"bypass", CONFIG_SIDE_SERVICE | CONFIG_SIDE_CHAIN, {NULL}},
+	{"resolver", CONFIG_SIDE_SERVICE | CONFIG_SIDE_CHAIN, {NULL}},
+	{"prefer", CONFIG_SIDE_SERVICE | CONFIG_SIDE_CHAIN, {NULL}},
+	{"hosts", CONFIG_SIDE_SERVICE | CONFIG_SIDE_CHAIN, {NULL}},
+	{"admission", CONFIG_SIDE_SERVICE, {NULL}},
+	{"limiter.in", CONFIG_SIDE_SERVICE, {NULL}},
+	{"limiter.out", CONFIG_SIDE_SERVICE, {NULL}},
+	{"limiter.conn.in", CONFIG_SIDE_SERVICE, {NULL}},
+	{"limiter.conn.out", CONFIG_SIDE_SERVICE, {NULL}},
+	{"climiter", CONFIG_SIDE_SERVICE, {NULL}},
+	{"rlimiter", CONFIG_SIDE_SERVICE, {NULL}},
 };
 
 static const char *canonical(enum config_side side, const char *key)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "config_model.h"
+#include "config_special.h"
 #include "config_url.h"
 
 #define TARGETS_MAX 65536 /* ranges multiply; nobody means more */
@@ -208,6 +209,9 @@ static int add_services(struct config *cfg, const struct url *url, const char *o
 		struct service_config *svc = config_new_service(cfg);
 		if (!svc || fill_service(svc, url, origin, i, number + i))
 			return config_no_memory(err);
+		int rc = config_special_service(&url->special, &cfg->access, svc, err);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

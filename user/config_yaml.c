@@ -35,6 +35,41 @@ static int read_service_metadata(struct yaml_reader *r, const struct tree_node *
 	return yaml_read_metadata(r, value, SCOPE_SERVICE, &((struct service_config *)target)->metadata);
 }
 
+static int read_admissions(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_names(r, value, &((struct service_config *)target)->admissions);
+}
+
+static int read_bypasses(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_names(r, value, &((struct service_config *)target)->bypasses);
+}
+
+static int read_hosts(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_reference(r, value, &((struct service_config *)target)->hosts);
+}
+
+static int read_resolver(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_reference(r, value, &((struct service_config *)target)->resolver);
+}
+
+static int read_limiter(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_reference(r, value, &((struct service_config *)target)->limiter);
+}
+
+static int read_climiter(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_reference(r, value, &((struct service_config *)target)->climiter);
+}
+
+static int read_rlimiter(struct yaml_reader *r, const struct tree_node *value, void *target)
+{
+	return yaml_read_reference(r, value, &((struct service_config *)target)->rlimiter);
+}
+
 static int read_handler_type(struct yaml_reader *r, const struct tree_node *value, void *target)
 {
 	return yaml_read_type(r, value, &((struct service_config *)target)->handler_type);
@@ -213,6 +248,15 @@ static int read_service(struct yaml_reader *r, const struct tree_node *value, vo
 		{"listener", read_listener},
 		{"forwarder", read_forwarder},
 		{"metadata", read_service_metadata},
+		{"admission", read_admissions},
+		{"admissions", read_admissions},
+		{"bypass", read_bypasses},
+		{"bypasses", read_bypasses},
+		{"hosts", read_hosts},
+		{"resolver", read_resolver},
+		{"limiter", read_limiter},
+		{"climiter", read_climiter},
+		{"rlimiter", read_rlimiter},
 		{0},
 	};
 	struct service_config *svc = config_new_service(target);
@@ -295,6 +339,14 @@ int config_add_yaml(struct config *cfg, const char *name, const char *text, size
 		{"services", read_services},
 		{"chains", yaml_read_chains},
 		{"hops", yaml_read_hops},
+		{"authers", yaml_read_authers},
+		{"admissions", yaml_read_admissions},
+		{"bypasses", yaml_read_bypasses},
+		{"hosts", yaml_read_hosts},
+		{"resolvers", yaml_read_resolvers},
+		{"limiters", yaml_read_limiters},
+		{"climiters", yaml_read_climiters},
+		{"rlimiters", yaml_read_rlimiters},
 		{"log", read_log},
 		{"gostbpf", read_process},
 		{0},

@@ -79,7 +79,7 @@ static int fail_key(struct yaml_reader *r, const struct tree_node *key, const st
 
 /* Fields that guard something: nobody means "no password" by an auth without a value. */
 static const char *const guards[] = {"auth",   "auther",   "authers", "admission", "admissions",
-				     "bypass", "bypasses", "tls",     NULL};
+				     "bypass", "bypasses", "tls",     "limiter",   "climiter",   "rlimiter", NULL};
 
 /* A field that GOST reads and we do not may stand there as long as it is empty. */
 static int refuse_later(struct yaml_reader *r, const struct tree_node *key, const char *word)

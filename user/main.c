@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "app.h"
 #include "cli.h"
 #include "commands.h"
@@ -55,16 +56,35 @@ static int run(const struct config *cfg)
 	return status;
 }
 
+/* What the texts of the access lists mean; a run makes them ready again. */
+static int check_access(const struct config *cfg, struct config_error *err)
+{
+	struct access access;
+	int rc = access_init(&access, &cfg->access, err);
+
+	access_fini(&access);
+	return rc;
+}
+
+static int load(const struct cli *cli, struct config *cfg, struct config_error *err)
+{
+	struct registry_names names;
+	int rc = cli_build_config(cli, cfg, err);
+
+	registry_list(&names);
+	if (!rc)
+		rc = config_resolve(cfg, &names.types, err);
+	return rc ? rc : check_access(cfg, err);
+}
+
 static int configured(const struct cli *cli)
 {
 	struct config_error err = {.text = "out of memory"};
-	struct registry_names names;
 	struct config cfg;
 	int status;
 
-	registry_list(&names);
 	config_init(&cfg);
-	if (cli_build_config(cli, &cfg, &err) < 0 || config_resolve(&cfg, &names.types, &err) < 0)
+	if (load(cli, &cfg, &err) < 0)
 		status = fail(&err);
 	else if (cli->action == CLI_DUMP_JSON)
 		status = config_dump_json(&cfg, stdout) < 0;

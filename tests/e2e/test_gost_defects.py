@@ -90,7 +90,7 @@ def defect_03_the_real_peer_cannot_be_filtered():
     up = Upstream(8000)
     same(refused(up, v1("10.1.1.1", 1, "10.1.1.2", 2), "proxyProtocol=1&proxyProtocol.from=10.0.0.0/8")["reason"],
          "proxy-header-unexpected", "reason")
-    refused_by_name(BASE + "proxyProtocol=1&admission=a")
+    refused_by_name(BASE + "proxyProtocol=1&admission=10.0.0.0/8")
 
 
 @case
@@ -158,7 +158,7 @@ def defect_09_tlvs_are_ignored_and_checksums_not_verified():
 @case
 def defect_10_all_clients_of_a_load_balancer_share_one_bucket():
     """Limiters are refused by name; what does depend on the client, strategy=hash, takes the real one."""
-    refused_by_name(BASE + "climiter=a", BASE + "limiter=a", BASE + "rlimiter=a")
+    refused_by_name(BASE + "climiter=1", BASE + "limiter.in=1MB", BASE + "rlimiter=1")
     ups = [lib.name_server(8000 + i, f"{i}") for i in range(4)]
     Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000,127.0.0.1:8001,127.0.0.1:8002,127.0.0.1:8003"
             "?proxyProtocol=1&strategy=hash")

@@ -155,7 +155,7 @@ static void test_query_errors(void)
 		{"tcp://:1/:2?preUp=1", "key \"preUp\" is not supported yet"},
 		{"tcp://:1/:2?interface=a%20b", "key \"interface\": \"a b\" is neither a device's name nor an IP address"},
 		{"tcp://:1/:2?netns=", "key \"netns\": \"\" is neither a namespace's name nor an absolute path"},
-		{"tcp://:1/:2?limiter.in=1MB", "key \"limiter.in\" is not supported yet"},
+		{"tcp://:1/:2?limiter.scope=client", "key \"limiter.scope\" is not supported yet"},
 		{"tcp://:1/:2?chain=c", "key \"chain\" is not supported yet"},
 		{"tcp://:1/:2?proxyProtocol=-1", "key \"proxyProtocol\": bad value \"-1\""},
 		{"tcp://:1/:2?proxyProtocol=3", "key \"proxyProtocol\": bad value \"3\""},

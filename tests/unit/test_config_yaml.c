@@ -113,7 +113,7 @@ static void test_errors(void)
 		{"services:\n- name: a\n  addr: :1-2", "a.yml:3:9: listen address: \":1-2\" is a port range"},
 		{SVC "  name: b", "a.yml:4:3: key \"name\" is given twice"},
 		{SVC "  adr: :2", "a.yml:4:3: unknown key \"adr\", did you mean \"addr\"?"},
-		{SVC "  limiter: l", "a.yml:4:3: key \"limiter\" is not supported yet"},
+		{SVC "  observer: o", "a.yml:4:3: key \"observer\" is not supported yet"},
 		{SVC "  handler: tcp", "a.yml:4:12: expected a mapping"},
 		{SVC "  handler: {typ: tcp}", "a.yml:4:13: unknown key \"typ\", did you mean \"type\"?"},
 		{SVC "  handler: {retries: -1}", "a.yml:4:22: key \"retries\": bad value \"-1\""},
