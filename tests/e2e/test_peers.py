@@ -1,51 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""PROXY headers between gostbpf and the real haproxy and nginx, both ways, both versions, both families."""
-import shutil
-
+"""PROXY headers between gostbpf and the real haproxy, nginx, varnish and curl, both ways, both versions, both families."""
 import lib
-import sandbox
-from lib import Gostbpf, case, check, connect, curl, echo_server, endpoints, http_server, recv_exact, same, skip, spawn, v1
+from lib import Gostbpf, case, check, connect, curl, echo_server, endpoints, http_server, recv_exact, same, v1
+from peers import haproxy, nginx, self_signed, varnish
 
 FAMILIES = (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"))
-
-
-def need(program):
-    if not shutil.which(program):
-        skip(f"{program} is not installed")
-
-
-def haproxy(front, listen=""):
-    """A tcp haproxy from a `bind` line and a `server` line."""
-    need("haproxy")
-    conf = lib.tmp() / "haproxy.cfg"
-    conf.write_text(f"""global
-  maxconn 1000
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 30s
-  timeout server 30s
-listen test
-{front}
-""")
-    return spawn("haproxy", "-db", "-f", conf, wait=listen)
-
-
-def nginx(servers, wait, http=""):
-    need("nginx")
-    module = "/usr/lib/nginx/modules/ngx_stream_module.so"
-    load = f"load_module {module};" if sandbox.sh(f"ls {module}", check=False).strip() == module else ""
-    conf = lib.tmp() / "nginx.conf"
-    conf.write_text(f"""{load}
-daemon off; master_process off; user root; pid {lib.tmp()}/nginx.pid; error_log {lib.tmp()}/nginx.err info;
-events {{ worker_connections 256; }}
-{"stream { " + servers + " }" if servers else ""}
-{"http { access_log off; client_body_temp_path " + str(lib.tmp()) + "; proxy_temp_path " + str(lib.tmp()) +
- "; fastcgi_temp_path " + str(lib.tmp()) + "; uwsgi_temp_path " + str(lib.tmp()) + "; scgi_temp_path " + str(lib.tmp()) +
- "; " + http + " }" if http else ""}
-""")
-    return spawn("nginx", "-p", lib.tmp(), "-e", lib.tmp() / "nginx.err", "-c", conf, wait=wait)
 
 
 def through(front, what):
@@ -69,18 +29,18 @@ def through(front, what):
 
 @case
 def haproxy_sends_version_1():
-    through(lambda host, lit: haproxy(f"  bind {lit if ':' in host else host}:8079\n  server s {lit}:8080 send-proxy", 8079), "send-proxy")
+    through(lambda host, lit: haproxy(f"  bind {lit if ':' in host else host}:8079\n  server s {lit}:8080 send-proxy", listen=8079), "send-proxy")
 
 
 @case
 def haproxy_sends_version_2():
-    through(lambda host, lit: haproxy(f"  bind {lit}:8079\n  server s {lit}:8080 send-proxy-v2", 8079), "send-proxy-v2")
+    through(lambda host, lit: haproxy(f"  bind {lit}:8079\n  server s {lit}:8080 send-proxy-v2", listen=8079), "send-proxy-v2")
 
 
 @case
 def haproxy_sends_version_2_with_tlvs_and_checksum():
     through(lambda host, lit: haproxy(f"  unique-id-format %[uuid]\n  bind {lit}:8079\n  server s {lit}:8080 send-proxy-v2 "
-                                      "proxy-v2-options crc32c,unique-id,authority", 8079), "crc32c,unique-id,authority")
+                                      "proxy-v2-options crc32c,unique-id,authority", listen=8079), "crc32c,unique-id,authority")
 
 
 @case
@@ -93,7 +53,7 @@ def haproxy_health_checks_are_no_errors():
     """send-proxy-v2 checks come as LOCAL: accepted, and no client is invented."""
     echo_server(8000)
     gost = Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000?proxyProtocol=1")
-    haproxy("  bind 127.0.0.1:8079\n  server s 127.0.0.1:8080 send-proxy-v2 check inter 100ms", 8079)
+    haproxy("  bind 127.0.0.1:8079\n  server s 127.0.0.1:8080 send-proxy-v2 check inter 100ms", listen=8079)
     records = gost.wait_log(lambda r: " >< " in r.get("msg", ""), "a health check came", 8) and gost.closed(3)
     check(all(r["client"] == r["remote"] for r in records), f"clients of LOCAL headers: {records}")
     check(not [r for r in gost.log() if "proxy-header" in r.get("reason", "")], "no header was refused")
@@ -102,7 +62,7 @@ def haproxy_health_checks_are_no_errors():
 def received_by_haproxy(version):
     for host, literal in FAMILIES:
         server = http_server(8000, proxy=True)
-        haproxy(f"  bind {literal}:8001 accept-proxy\n  server s 127.0.0.1:8000 send-proxy-v2", 8001)
+        haproxy(f"  bind {literal}:8001 accept-proxy\n  server s 127.0.0.1:8000 send-proxy-v2", listen=8001)
         gost = Gostbpf("-L", f"tcp://{literal}:8080/{literal}:8001?handler.proxyProtocol={version}")
         rc, out, err = curl(f"http://{literal}:8080/")
         same((rc, out), (0, "ok\n"), f"version {version} over {host}: curl ({err})")
@@ -127,7 +87,7 @@ def haproxy_receives_version_2():
 @case
 def haproxy_receives_a_header_that_was_received():
     server = http_server(8000, proxy=True)
-    haproxy("  bind 127.0.0.1:8001 accept-proxy\n  server s 127.0.0.1:8000 send-proxy-v2", 8001)
+    haproxy("  bind 127.0.0.1:8001 accept-proxy\n  server s 127.0.0.1:8000 send-proxy-v2", listen=8001)
     Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8001?proxyProtocol=1&handler.proxyProtocol=2")
     client = connect(8080)
     client.sendall(v1("2001:db8::7", 40001, "2001:db8::9", 443) + b"GET / HTTP/1.0\r\n\r\n")
@@ -188,6 +148,61 @@ def curl_sends_version_1():
         same((header["version"], header["src"], header["dport"]), (1, host, 8080), "header")
         same(gost.stop(), 0, "exit status")
         lib.close_socket(server.up.sock)
+
+
+@case
+def haproxy_sends_all_its_tlvs():
+    """TLS in front: SSL with version, name, cipher and algorithms, AUTHORITY, ALPN, UNIQUE_ID and a checksum; all is passed on."""
+    server = http_server(8000, proxy=True)
+    gost = Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000?proxyProtocol=1&proxyProtocol.crc32c=require&handler.proxyProtocol=2"
+                   "&proxyProtocol.pass=all&proxyProtocol.sendCrc32c=true&proxyProtocol.logTLV=true")
+    haproxy(f"  unique-id-format %[uuid]\n  bind 127.0.0.1:8079 ssl crt {self_signed()} alpn http/1.1\n"
+            "  server s 127.0.0.1:8080 send-proxy-v2-ssl-cn proxy-v2-options ssl,cert-cn,ssl-cipher,cert-sig,cert-key,authority,crc32c,"
+            "unique-id", listen=8079)
+    rc, out, err = curl("-k", "--resolve", "www.example.com:8079:127.0.0.1", "https://www.example.com:8079/")
+    same((rc, out), (0, "ok\n"), f"curl ({err})")
+    header, _ = server.result()
+    same(header["tlvs"][0][0], 3, "a checksum, right, comes first")
+    tlvs = dict(header["tlvs"][1:])
+    same(sorted(tlvs), [1, 2, 5, 0x20], "types")
+    same((bytes.fromhex(tlvs[2]), bytes.fromhex(tlvs[1])), (b"www.example.com", b"http/1.1"), "AUTHORITY and ALPN")
+    check(b"TLSv1." in bytes.fromhex(tlvs[0x20]), "SSL names the version")
+    record = gost.wait_log(lambda r: " <> " in r.get("msg", ""), "first record")
+    same((record["proxyAuthority"], record["proxyUniqueId"]), ("www.example.com", bytes.fromhex(tlvs[5]).decode()), "in the log")
+
+
+@case
+def varnish_sends_both_versions():
+    for version in (1, 2):
+        for host in ("127.0.0.1", "::1"):
+            server = http_server(8000, proxy=True)
+            literal = f"[{host}]" if ":" in host else host
+            gost = Gostbpf("-L", f"tcp://{literal}:8080/127.0.0.1:8000?proxyProtocol=1&proxyProtocol.policy=require&handler.proxyProtocol=2")
+            peer = varnish(8079, backend=(host, 8080), version=version, host=host)
+            rc, out, err = curl("-w", "%{local_port}", f"http://{literal}:8079/")
+            same(rc, 0, f"version {version} over {host}: curl ({err})")
+            header, _ = server.result()
+            same((out, header["src"], header["dport"]), (f"ok\n{header['sport']}", host, 8079), f"version {version} over {host}: header")
+            same(gost.wait_log(lambda r: " <> " in r.get("msg", ""), "first record")["proxyVersion"], version, "version")
+            same(gost.stop(), 0, "exit status")
+            peer.kill()
+            peer.wait()
+            lib.close_socket(server.up.sock)
+
+
+@case
+def varnish_receives_both_versions_and_tlvs():
+    peers = [varnish(8001, receive=True), varnish(8002, receive=True, host="::1")]
+    for query in ("1", "2", "2&proxyProtocol.sendCrc32c=true&proxyProtocol.add=AUTHORITY=www.example.com,UNIQUE_ID={unique-id}"):
+        gost = Gostbpf("-L", f"tcp://127.0.0.1:8080/127.0.0.1:8001?handler.proxyProtocol={query}",
+                       "-L", f"tcp://[::1]:8080/[::1]:8002?handler.proxyProtocol={query}", services=2)
+        for host, literal in FAMILIES:
+            rc, out, err = curl("-w", " %{local_port}", f"http://{literal}:8080/")
+            same(rc, 0, f"{query} over {host}: curl ({err})")
+            seen, port = out.rsplit(" ", 1)
+            same(seen, f"{host} {port}", f"{query} over {host}: whom varnish takes for the client")
+        same(gost.stop(), 0, "exit status")
+    check(all(p.poll() is None for p in peers), "varnish runs")
 
 
 if __name__ == "__main__":
