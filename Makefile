@@ -16,7 +16,8 @@ BUILD := build$(if $(SAN),-san)
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 
-PKGS     := libbpf libelf zlib yaml-0.1 jansson libcares
+TLS ?= 1# 0: without OpenSSL
+PKGS     := $(if $(filter 0,$(TLS)),,openssl) libbpf libelf zlib yaml-0.1 jansson libcares
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
 
@@ -30,7 +31,7 @@ LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(if $(SAN),-fsanitize=addres
 LIBS := $(PKG_LIBS) -lpthread
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
-SRCS := $(wildcard user/*.c)
+SRCS := $(filter-out $(if $(filter 0,$(TLS)),user/tls_c%.c user/tls_early.c,user/tls_none.c),$(wildcard user/*.c))
 OBJS := $(SRCS:user/%.c=$(BUILD)/user/%.o)
 SKEL := $(BUILD)/gen/sockmap.skel.h
 

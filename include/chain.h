@@ -18,9 +18,11 @@
 #include "listener.h"
 #include "proxy_send.h"
 #include "selector.h"
+#include "socket_place.h"
 
 struct config;
 struct connector_ops;
+struct tls_context;
 
 struct chain_node {
 	const struct chain_node_config *cfg;
@@ -32,6 +34,10 @@ struct chain_node {
 	struct matcher_group bypass; /* targets that this node is not asked for */
 	const struct hosts *hosts;   /* for its own name; NULL: none */
 	int resolver;                /* for its own name; an index into the worker's, -1: the system's */
+	struct socket_place place; /* where it is dialed from, if the options point to it */
+	struct tls_context *tls;   /* dialer tls; NULL: plain */
+	bool tls_verified;
+	const char *tls_name;      /* whom its certificate must name */
 };
 
 struct chain_hop {
@@ -48,7 +54,7 @@ struct chain {
 	size_t hop_count; /* at least 1 */
 };
 
-/* All chains of the configuration. 0, or -errno with err filled. */
+/* All chains of the configuration: opens namespaces, reads certificates. 0, or -errno with err filled. */
 struct chains {
 	struct chain *chains;
 	size_t count;

@@ -36,6 +36,7 @@ extern const struct engine_ops engine_copy_ops;
 extern const struct engine_ops engine_splice_ops;
 extern const struct engine_ops engine_sockmap_ops;
 extern const struct engine_ops engine_auto_ops;
+extern const struct engine_ops engine_tls_ops; /* not to be chosen: pairs with TLS get it */
 /* What auto and sockmap pump with while native; shared with engine_copy.c. */
 enum pump_result pump_copy(struct flow *flow);
 enum pump_result pump_splice(struct flow *flow);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "loop.h"
 #include "splice_policy.h"
@@ -23,6 +24,7 @@ struct flow_env;
 struct pair;
 struct pipe_slot;
 struct sockmap_worker;
+struct tls_conn;
 
 /* Sides of a pair, and so directions: flow[SIDE_CLIENT] reads the client and writes the upstream. */
 enum { SIDE_CLIENT = 0, SIDE_UPSTREAM = 1 };
@@ -69,6 +71,7 @@ struct flow {
 	bool no_splice;          /* the kernel refused this flow once: stay native */
 	bool in_map;             /* the source is in the sources map */
 	bool leaving;            /* PATH_FLUSHING: on to DRAINING rather than PARKED */
+	bool ending;             /* TLS: the source has ended, the target's close_notify is not out yet */
 	/* bytes user space holds: read from the source, not yet accepted by the target */
 	uint8_t *hold;
 	uint32_t hold_off, hold_len, hold_cap;
@@ -103,6 +106,8 @@ struct pair {
 	bool ended;
 	bool in_targets; /* both sockets are in the targets map: at least one flow was in the kernel */
 	bool used_pipe;  /* splice(2) moved bytes */
+	uint8_t tls_sides; /* bit side: speaks TLS, or did */
+	struct tls_conn *tls[2]; /* NULL: plain */
 	uint8_t first_eof; /* 0 none, else side + 1 */
 	int error;         /* errno behind an error end */
 	uint64_t active_ns; /* last time user space moved a byte */
@@ -133,6 +138,15 @@ void pair_discard(struct pair *pair);
 void pair_start(struct pair *pair, int client_fd, int upstream_fd);
 /* Ends the pair now: both sockets are reset unless end is a clean one. on_end follows from the loop. */
 void pair_finish(struct pair *pair, enum pair_end end);
+
+/* --- a side, whatever it speaks (engine_tls.c) --- */
+/* As recv(2) and send(2) that do not wait; 0 is an orderly end. */
+ssize_t pair_recv(struct pair *pair, int side, void *buf, size_t len);
+ssize_t pair_send(struct pair *pair, int side, const void *buf, size_t len);
+/* The last message before a FIN: close_notify. 0 (also where there is none), -EAGAIN or -errno. */
+int pair_say_end(struct pair *pair, int side);
+/* Takes tls for a side; frees what was there. NULL: plain (again). */
+void pair_secure(struct pair *pair, int side, struct tls_conn *tls);
 
 /* Appends bytes for the target to what user space holds. 0 or -ENOMEM. */
 int flow_hold(struct flow *flow, const void *data, size_t len);

@@ -25,11 +25,13 @@ struct hosts;
 struct proxy_send;
 struct resolver;
 struct route;
+struct tls_conn;
 
 struct route_result {
 	enum dial_outcome outcome; /* DIAL_OK: io watches the connected socket; take it with loop_io_adopt() */
 	const char *error;         /* otherwise: a sentence in Go's words ("dial tcp 127.0.0.1:1: connect: ...") */
 	struct loop_io *io;
+	struct tls_conn *tls;      /* the taker's from now on; NULL: plain */
 	struct addr at;            /* what the socket is connected to, or what failed */
 	struct addr bound;         /* what the last hop said; may be unset */
 	const uint8_t *surplus;    /* bytes behind the last hop's answer: the target's first */

@@ -28,6 +28,7 @@ struct chains;
 struct engine_ops;
 struct handler_ops;
 struct selector;
+struct tls_context;
 
 struct service_node {
 	const char *name;
@@ -51,6 +52,7 @@ struct service {
 	struct listener_options socket_opt; /* of the listener, and so of clients */
 	struct listener_options dial_opt;   /* of connections to targets */
 	struct socket_place listen_place, dial_place;
+	struct tls_context *tls;            /* of the listener; NULL: plain */
 	struct proxy_limits recv_limits;
 	struct proxy_rules recv_rules;
 	struct acl recv_from; /* empty: everybody is trusted */

@@ -29,6 +29,7 @@ struct route;
 enum session_state {
 	SESSION_ACCEPTED,
 	SESSION_PREFACE,    /* waiting for the rest of a PROXY header */
+	SESSION_SECURING,   /* TLS with the client is being agreed on */
 	SESSION_HANDSHAKE,  /* the handler talks to the client */
 	SESSION_DIALING,    /* on the way to the target */
 	SESSION_EXCHANGE,   /* the handler moves the payload itself, message by message */

@@ -21,6 +21,8 @@ void session_dial_cancel(struct session *s);
 void session_close_early(struct session *s, bool quiet);
 /* The header, if any, has been dealt with: the handler's turn. */
 void session_begin_handler(struct session *s);
+/* The same, where TLS has been dealt with too. */
+void session_open_handler(struct session *s);
 /* The client's events are session.c's (again). */
 void session_watch_client(struct session *s);
 
@@ -33,6 +35,11 @@ bool session_input_room(struct session *s);
 void session_input_free(struct session *s);
 /* Forwarding starts with what user space holds for either side. */
 void session_forward(struct session *s);
+
+/* --- session_tls.c: SESSION_SECURING --- */
+/* What is in the input belongs to TLS. Ends in session_open_handler(). */
+void session_tls_begin(struct session *s);
+void session_tls_ready(struct session *s);
 
 /* --- session_preface.c: SESSION_PREFACE --- */
 /* May the client still owe us a PROXY header? */

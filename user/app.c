@@ -186,6 +186,18 @@ static void warn_if_gullible(struct app *app, const struct service *svc)
 	log_emit(app->log, &rec, "service %s believes PROXY headers from any source: set proxyProtocol.from", svc->cfg->name);
 }
 
+/* Whoever is on the way can then read and change what passes. */
+static void warn_unverified(struct app *app, const struct chain *chain)
+{
+	for (size_t h = 0; h < chain->hop_count; h++)
+		for (size_t n = 0; n < chain->hops[h].node_count; n++) {
+			const struct chain_node *node = &chain->hops[h].nodes[n];
+			if (node->tls && !node->tls_verified)
+				log_msg(app->log, LOG_WARN, "chain", "chain %s: the certificate of %s@%s is not verified (secure: false)",
+					chain->cfg->name, node->cfg->name, node->cfg->addr);
+		}
+}
+
 static int open_all(struct app *app)
 {
 	int err = open_sockmap(app);
@@ -256,6 +268,8 @@ static int run_workers(struct app *app)
 		log_msg(app->log, LOG_FATAL, "worker", "cannot start a thread: %s", strerror(-err));
 		exit(EXIT_FAILURE);
 	}
+	for (size_t i = 0; i < app->chains.count; i++)
+		warn_unverified(app, &app->chains.chains[i]);
 	for (size_t i = 0; i < app->service_count; i++) {
 		warn_if_gullible(app, &app->services[i]);
 		announce(app, &app->services[i]);

@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config.h"
 #include "connector.h"
 #include "registry.h"
+#include "tls.h"
 
 static int fail(struct config_error *err, const struct hop_config *hop, const char *what, const char *name)
 {
@@ -32,6 +34,54 @@ static const struct hop_config *follow(const struct config *cfg, const struct ho
 	return hop;
 }
 
+static int fail_node(struct config_error *err, const struct hop_config *hop, const struct chain_node_config *node,
+		     const char *why)
+{
+	snprintf(err->text, sizeof(err->text), "%s: node \"%s\": %s", hop->origin ? hop->origin : "chain", node->name, why);
+	return -EINVAL;
+}
+
+/* The node's own settings, or its hop's. */
+static int open_place(struct chain_node *node, const struct hop_config *hop, struct config_error *err)
+{
+	const struct chain_node_options *own = &node->cfg->opt, *common = &hop->opt;
+	struct socket_wish wish = {
+		.netns_key = "netns",
+		.netns = own->netns ? own->netns : common->netns,
+		.interfaces = own->interface ? own->interface : common->interface,
+		.mark = own->so_mark ? own->so_mark : common->so_mark,
+	};
+	char why[300];
+	bool wanted;
+
+	if (socket_place_init(&node->place, &wish, &wanted, why, sizeof(why)))
+		return fail_node(err, hop, node->cfg, why);
+	if (wanted)
+		node->socket_opt.place = &node->place;
+	return 0;
+}
+
+static int open_tls(struct chain_node *node, const struct hop_config *hop, struct config_error *err)
+{
+	const struct tls_config *from = &node->cfg->tls;
+	struct tls_settings set = {
+		.verify = !from->secure_given || from->secure,
+		.cert_file = from->cert_file,
+		.key_file = from->key_file,
+		.ca_file = from->ca_file,
+	};
+	char why[300], text[320];
+
+	if (strcasecmp(node->cfg->dialer_type, "tls"))
+		return 0;
+	node->tls_verified = set.verify;
+	node->tls_name = from->server_name ? from->server_name : node->host[0] ? node->host : "localhost";
+	if (!tls_context_new(&node->tls, &set, why, sizeof(why)))
+		return 0;
+	snprintf(text, sizeof(text), "dialer tls: %s", why);
+	return fail_node(err, hop, node->cfg, text);
+}
+
 static int parse_node(struct chain_node *node, const struct hop_config *hop, const struct chain_node_config *cfg,
 		      struct config_error *err)
 {
@@ -39,6 +89,7 @@ static int parse_node(struct chain_node *node, const struct hop_config *hop, con
 	int port;
 
 	node->cfg = cfg;
+	node->place = (struct socket_place){.netns_fd = -1, .home_fd = -1};
 	node->connector = registry_connector(cfg->connector_type);
 	if (!node->connector)
 		return fail(err, hop, "there is no connector", cfg->connector_type);
@@ -52,7 +103,10 @@ static int parse_node(struct chain_node *node, const struct hop_config *hop, con
 	/* Go's defaults, as for targets. */
 	node->socket_opt = (struct listener_options){
 		.keepalive = true, .keepalive_idle_s = 15, .keepalive_interval_s = 15, .keepalive_count = 9};
-	return node->host ? 0 : -ENOMEM;
+	if (!node->host)
+		return -ENOMEM;
+	int rc = open_place(node, hop, err);
+	return rc ? rc : open_tls(node, hop, err);
 }
 
 /* A node's own hosts and resolver, or the hop's. */
@@ -97,8 +151,8 @@ static int hop_init(struct chain_hop *hop, const struct config *cfg, const struc
 	hop->nodes = calloc(hop->cfg->node_count, sizeof(*hop->nodes));
 	if (!hop->nodes)
 		return -ENOMEM;
-	hop->node_count = hop->cfg->node_count;
-	for (size_t i = 0; i < hop->node_count; i++) {
+	for (size_t i = 0; i < hop->cfg->node_count; i++) {
+		hop->node_count = i + 1; /* a half-made node is finished too */
 		int rc = parse_node(&hop->nodes[i], hop->cfg, &hop->cfg->nodes[i], err);
 		if (!rc)
 			rc = find_access(&hop->nodes[i], hop->cfg, access, err);
@@ -107,6 +161,29 @@ static int hop_init(struct chain_hop *hop, const struct config *cfg, const struc
 	}
 	int rc = access_find_bypasses(access, &hop->cfg->bypasses, hop->cfg->origin, &hop->bypass, err);
 	return rc ? rc : make_selector(hop);
+}
+
+static bool hop_has_tls(const struct chain_hop *hop)
+{
+	for (size_t i = 0; i < hop->node_count; i++)
+		if (hop->nodes[i].tls)
+			return true;
+	return false;
+}
+
+/* What leaves is encrypted once: TLS inside TLS has no pump. */
+static int check_tls(const struct chain *chain, struct config_error *err)
+{
+	const struct chain_hop *first = NULL;
+
+	for (size_t i = 0; i < chain->hop_count; i++) {
+		if (!hop_has_tls(&chain->hops[i]))
+			continue;
+		if (first)
+			return fail(err, chain->hops[i].cfg, "only one hop of a chain can use TLS, and this is already", first->cfg->name);
+		first = &chain->hops[i];
+	}
+	return 0;
 }
 
 static int chain_init(struct chain *chain, const struct config *cfg, const struct access *access,
@@ -126,7 +203,7 @@ static int chain_init(struct chain *chain, const struct config *cfg, const struc
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return check_tls(chain, err);
 }
 
 int chains_init(struct chains *chains, const struct config *cfg, const struct access *access,
@@ -150,6 +227,8 @@ static void hop_fini(struct chain_hop *hop)
 {
 	for (size_t i = 0; i < hop->node_count; i++) {
 		free(hop->nodes[i].host);
+		tls_context_free(hop->nodes[i].tls);
+		socket_place_fini(&hop->nodes[i].place);
 		proxy_send_free(&hop->nodes[i].send);
 		access_group_fini(&hop->nodes[i].bypass);
 	}

@@ -75,12 +75,6 @@ static const struct {
 	{NULL, NULL},
 };
 
-static bool has_socket_options(const struct hop_config *hop, const struct chain_node_config *node)
-{
-	(void)hop;
-	return node->opt.interface || node->opt.so_mark || node->opt.netns;
-}
-
 static bool has_lists(const struct hop_config *hop, const struct chain_node_config *node)
 {
 	return hop->bypasses.count || hop->hosts || hop->resolver || node->bypasses.count || node->hosts ||
@@ -91,7 +85,6 @@ static const struct {
 	const char *what;
 	bool (*used)(const struct hop_config *hop, const struct chain_node_config *node);
 } hop_rows[] = {
-	{"interface, so_mark or netns of a hop", has_socket_options},
 	{"bypass, hosts or resolver of a hop", has_lists},
 	{NULL, NULL},
 };

@@ -20,6 +20,7 @@
 
 #include "engine.h"
 #include "sockmap.h"
+#include "tls.h"
 
 enum {
 	READ_BUFFER = 256 * 1024, /* one recv; larger gains nothing, smaller costs 10 % on loopback */
@@ -111,7 +112,7 @@ enum pump_result pump_flush_hold(struct flow *flow)
 	while (flow->hold_len) {
 		if (!flow->writable)
 			return PUMP_BLOCKED;
-		ssize_t n = send(flow_dst_fd(flow), flow->hold + flow->hold_off, flow->hold_len, MSG_NOSIGNAL);
+		ssize_t n = pair_send(flow_pair(flow), !flow->side, flow->hold + flow->hold_off, flow->hold_len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN)
@@ -135,6 +136,10 @@ void flow_note_read(struct flow *flow, size_t n, size_t asked)
 
 	pair->active_ns = loop_now(pair->env->loop);
 	flow->read_bytes += n;
+	if (pair->tls[flow->side]) { /* the rest may be inside its TLS */
+		splice_policy_read(&flow->policy, n, pair->active_ns);
+		return;
+	}
 	flow->whole = n < asked;
 	/* A short read emptied the queue. With a FIN behind it no further edge comes, so read on. */
 	if (n < asked && !flow->rdhup && !flow->urgent)
@@ -144,11 +149,15 @@ void flow_note_read(struct flow *flow, size_t n, size_t asked)
 
 /* --- ends --------------------------------------------------------------------------------------- */
 
+/* The pair is gone after on_end(), which may still want to say what was wrong with its TLS. */
 static void on_end_task(struct loop_task *task)
 {
 	struct pair *pair = (struct pair *)((char *)task - offsetof(struct pair, end_task));
+	struct tls_conn *tls[2] = {pair->tls[0], pair->tls[1]};
 
 	pair->on_end(pair, pair->end);
+	tls_conn_free(tls[0]);
+	tls_conn_free(tls[1]);
 }
 
 static bool end_is_clean(enum pair_end end)
@@ -379,12 +388,25 @@ static void on_urgent(struct flow *flow)
 	setsockopt(flow_src_fd(flow), SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 }
 
+/* TLS sometimes waits to write for something to read, and the other way round. */
+static uint32_t tls_meaning(const struct tls_conn *tls, uint32_t events)
+{
+	uint32_t more = 0;
+
+	if (tls && events & EPOLLOUT && tls_read_awaits_write(tls))
+		more |= EPOLLIN;
+	if (tls && events & EPOLLIN && tls_write_awaits_read(tls))
+		more |= EPOLLOUT;
+	return events | more;
+}
+
 static void on_side(struct pair *pair, int side, uint32_t events)
 {
 	struct flow *flow = &pair->flow[side], *reverse = &pair->flow[!side];
 
 	if (pair->ended)
 		return;
+	events = tls_meaning(pair->tls[side], events);
 	if (events & EPOLLOUT)
 		reverse->writable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP))
@@ -402,7 +424,7 @@ static void on_side(struct pair *pair, int side, uint32_t events)
 		else if (flow->state == FLOW_OPEN)
 			sockmap_source_event(flow, flow->rdhup);
 	}
-	if (!pair->ended && events & EPOLLOUT && !flow_empty(reverse))
+	if (!pair->ended && events & EPOLLOUT && (!flow_empty(reverse) || reverse->ending))
 		flow_run(reverse);
 }
 
@@ -436,6 +458,7 @@ void pair_discard(struct pair *pair)
 {
 	for (int i = 0; i < 2; i++) {
 		loop_io_close(pair->env->loop, &pair->io[i]);
+		pair_secure(pair, i, NULL);
 		hold_free(&pair->flow[i]);
 	}
 }
@@ -454,6 +477,8 @@ static int take_side(struct pair *pair, int side, int fd, loop_io_fn fn)
 void pair_start(struct pair *pair, int client_fd, int upstream_fd)
 {
 	pair->active_ns = loop_now(pair->env->loop);
+	if (pair->tls[SIDE_CLIENT] || pair->tls[SIDE_UPSTREAM])
+		pair->engine = &engine_tls_ops;
 	if (take_side(pair, SIDE_CLIENT, client_fd, on_client) < 0 ||
 	    take_side(pair, SIDE_UPSTREAM, upstream_fd, on_upstream) < 0) {
 		if (pair->io[SIDE_CLIENT].fd < 0)

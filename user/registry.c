@@ -44,8 +44,8 @@ static const struct connector_row {
 	{"relay", &connector_relay_ops},
 };
 
-static const char *const listeners[] = {"tcp", "udp"};
-static const char *const dialers[] = {"tcp"};
+static const char *const listeners[] = {"tcp", "udp", "tls"};
+static const char *const dialers[] = {"tcp", "tls"};
 
 static const struct engine_ops *const engines[] = {
 	&engine_auto_ops,

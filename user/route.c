@@ -2,8 +2,6 @@
 /*
  * route.c - see route.h.
  *
- * Why a hop's bytes are kept in two small buffers of the route's own: hops answer with messages, not streams, and what comes
- * behind the last answer is the target's: it must not get lost in anybody's buffer.
  * Who is blamed: the node that could not be reached or broke the protocol; a proxy that says it cannot reach the next hop
  * speaks about the next hop; one that cannot reach the target speaks about the target, and nobody is marked.
  * Owns: struct route, its socket and timer. Never: calls done twice.
@@ -21,22 +19,21 @@
 
 #include "chain.h"
 #include "dial.h"
+#include "hop_line.h"
 #include "hosts.h"
 #include "proxy_send.h"
 #include "resolver.h"
 
-enum { HEADER_MAX = 65551, READ_STEP = 2048 };
+enum { HEADER_MAX = 65551 };
 
 /* A conversation with the hops; only where there is a chain. */
 struct walk {
 	struct connector connector;
 	struct connector_request ask;
-	uint8_t *out; /* not sent yet */
-	size_t out_len, out_off, out_cap;
-	uint8_t *in; /* read and not consumed */
-	size_t in_len, in_cap;
+	struct hop_line line;
 	size_t hop; /* whose turn it is */
 	char target[ADDR_TEXT_MAX]; /* what the target's name was found to be; "": the last hop is told the name */
+	bool securing; /* TLS with it comes first */
 	struct {
 		struct selector_pick pick;
 		int node; /* -1: to be chosen */
@@ -50,7 +47,6 @@ struct route {
 	struct loop_io io;
 	struct loop_timer timer;
 	struct addr at;
-	uint64_t read_bytes, written_bytes;
 	struct walk *walk; /* NULL without a chain */
 	char error[DIAL_ERROR_MAX];
 };
@@ -63,11 +59,9 @@ static void route_free(struct route *r)
 {
 	loop_timer_cancel(r->req.loop, &r->timer);
 	loop_io_close(r->req.loop, &r->io);
-	if (r->walk) {
-		free(r->walk->out);
-		free(r->walk->in);
-		free(r->walk);
-	}
+	if (r->walk)
+		hop_line_fini(&r->walk->line);
+	free(r->walk);
 	free(r);
 }
 
@@ -96,14 +90,17 @@ static void succeed(struct route *r, struct loop_io *io)
 		.outcome = DIAL_OK,
 		.io = io,
 		.at = r->at,
-		.read_bytes = r->read_bytes,
-		.written_bytes = r->written_bytes,
 	};
 
 	if (r->walk) {
+		struct hop_line *line = &r->walk->line;
 		res.bound = r->walk->connector.bound;
-		res.surplus = r->walk->in;
-		res.surplus_len = r->walk->in_len;
+		res.surplus = line->in;
+		res.surplus_len = line->in_len;
+		res.read_bytes = line->read_bytes;
+		res.written_bytes = line->written_bytes;
+		res.tls = line->tls;
+		line->tls = NULL;
 	}
 	loop_timer_cancel(r->req.loop, &r->timer);
 	r->req.done(r->req.ctx, &res);
@@ -178,89 +175,25 @@ static void hop_broke(struct route *r, const char *text)
 
 /* --- talking to hops ------------------------------------------------------------------------------------------ */
 
-static bool reserve(uint8_t **data, size_t *cap, size_t need)
-{
-	if (need <= *cap)
-		return true;
-	uint8_t *grown = realloc(*data, need);
-	if (!grown)
-		return false;
-	*data = grown;
-	*cap = need;
-	return true;
-}
-
-static bool say(struct walk *w, const void *data, size_t len)
-{
-	if (!reserve(&w->out, &w->out_cap, w->out_len + len))
-		return false;
-	memcpy(w->out + w->out_len, data, len);
-	w->out_len += len;
-	return true;
-}
-
 static void out_of_memory(struct route *r)
 {
 	snprintf(r->error, sizeof(r->error), "out of memory");
 	fail(r, DIAL_CHAIN);
 }
 
-/* 0: all sent, 1: more later, -errno. */
-static int flush(struct route *r)
-{
-	struct walk *w = r->walk;
-
-	while (w->out_off < w->out_len) {
-		ssize_t n = send(r->io.fd, w->out + w->out_off, w->out_len - w->out_off, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? 1 : -errno;
-		w->out_off += (size_t)n;
-		r->written_bytes += (uint64_t)n;
-	}
-	w->out_off = w->out_len = 0;
-	return 0;
-}
-
-/* 1: something came, 0: nothing now, -errno; the end of the stream is -ECONNRESET. */
-static int fill(struct route *r)
-{
-	struct walk *w = r->walk;
-
-	if (w->in_len >= CONNECTOR_IN_MAX)
-		return -EMSGSIZE;
-	if (!reserve(&w->in, &w->in_cap, w->in_len + READ_STEP))
-		return -ENOMEM;
-	ssize_t n = recv(r->io.fd, w->in + w->in_len, w->in_cap - w->in_len, 0);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (n == 0)
-		return -ECONNRESET;
-	w->in_len += (size_t)n;
-	r->read_bytes += (uint64_t)n;
-	return 1;
-}
-
-static void take(struct walk *w, size_t n)
-{
-	w->in_len -= n;
-	memmove(w->in, w->in + n, w->in_len);
-}
-
 /* The hop's PROXY header stands in front of everything else it is told. */
 static int say_header(struct route *r, const struct chain_node *node)
 {
-	struct walk *w = r->walk;
+	struct hop_line *line = &r->walk->line;
 
 	if (!node->send.version)
 		return 0;
-	if (!reserve(&w->out, &w->out_cap, w->out_len + HEADER_MAX))
+	if (!hop_line_room(line, HEADER_MAX))
 		return -ENOMEM;
-	ssize_t n = r->req.header(r->req.ctx, &node->send, w->out + w->out_len, HEADER_MAX);
+	ssize_t n = r->req.header(r->req.ctx, &node->send, line->out + line->out_len, HEADER_MAX);
 	if (n < 0)
 		return (int)n;
-	w->out_len += (size_t)n;
+	line->out_len += (size_t)n;
 	return 0;
 }
 
@@ -287,6 +220,24 @@ static void ask_for(struct route *r, const struct chain_node *node)
 }
 
 /* False: the route has moved on (failed). */
+static bool begin_connector(struct route *r, const struct chain_node *node)
+{
+	struct walk *w = r->walk;
+
+	if (node->connector->transparent)
+		return true;
+	if (node->connector->begin(&w->connector)) {
+		hop_said_no(r, w->connector.error);
+		return false;
+	}
+	if (!hop_line_say(&w->line, w->connector.out, w->connector.out_len)) {
+		out_of_memory(r);
+		return false;
+	}
+	return true;
+}
+
+/* The same. With TLS the connector's turn comes after it: see secure(). */
 static bool enter_hop(struct route *r)
 {
 	struct walk *w = r->walk;
@@ -294,19 +245,39 @@ static bool enter_hop(struct route *r)
 	int err = say_header(r, node);
 
 	ask_for(r, node);
-	if (!err && !node->connector->transparent) {
-		err = node->connector->begin(&w->connector);
-		if (err) {
-			hop_said_no(r, w->connector.error);
-			return false;
-		}
-		err = say(w, w->connector.out, w->connector.out_len) ? 0 : -ENOMEM;
-	}
-	if (err == -ENOMEM)
+	if (err == -ENOMEM) {
 		out_of_memory(r);
-	else if (err)
+		return false;
+	}
+	if (err) {
 		hop_broke(r, "the PROXY header for it cannot be built");
-	return !err;
+		return false;
+	}
+	w->securing = node->tls != NULL;
+	return w->securing || begin_connector(r, node);
+}
+
+/* One step of TLS with the hop, whose header is out. 1: the connector's turn, 0: later, -1: the route has moved on. */
+static int secure(struct route *r)
+{
+	struct walk *w = r->walk;
+	const struct chain_node *node = node_of(r, w->hop);
+	char text[256];
+	int rc = hop_line_secure(&w->line, r->io.fd, node->tls, node->tls_name);
+
+	if (rc == -EAGAIN)
+		return 0;
+	if (rc == -ENOMEM) {
+		out_of_memory(r);
+		return -1;
+	}
+	if (rc) {
+		snprintf(text, sizeof(text), "TLS handshake as %s: %s", node->tls_name, hop_line_error(&w->line, rc));
+		hop_broke(r, text);
+		return -1;
+	}
+	w->securing = false;
+	return begin_connector(r, node) ? 1 : -1;
 }
 
 /* True: on to the next hop, or done. */
@@ -327,13 +298,13 @@ static int feed(struct route *r)
 	size_t consumed = 0;
 
 	w->connector.out_len = 0;
-	enum connector_result result = w->connector.ops->input(&w->connector, w->in, w->in_len, &consumed);
-	take(w, consumed);
+	enum connector_result result = w->connector.ops->input(&w->connector, w->line.in, w->line.in_len, &consumed);
+	hop_line_take(&w->line, consumed);
 	if (result == CONNECTOR_FAILED) {
 		hop_said_no(r, w->connector.error);
 		return -1;
 	}
-	if (!say(w, w->connector.out, w->connector.out_len)) {
+	if (!hop_line_say(&w->line, w->connector.out, w->connector.out_len)) {
 		out_of_memory(r);
 		return -1;
 	}
@@ -349,7 +320,7 @@ static void broken(struct route *r, int err)
 	else if (err == -EMSGSIZE)
 		snprintf(text, sizeof(text), "its answer is longer than %d bytes", CONNECTOR_IN_MAX);
 	else
-		snprintf(text, sizeof(text), "%s", strerror(-err));
+		snprintf(text, sizeof(text), "%s", hop_line_error(&r->walk->line, err));
 	hop_broke(r, text);
 }
 
@@ -358,11 +329,16 @@ static void walk_on(struct route *r)
 {
 	for (;;) {
 		struct walk *w = r->walk;
-		int rc = flush(r);
+		int rc = hop_line_flush(&w->line, r->io.fd);
 		if (rc < 0)
 			broken(r, rc);
 		if (rc)
 			return;
+		if (w->securing) {
+			if (secure(r) <= 0)
+				return;
+			continue;
+		}
 		if (w->hop == r->req.chain->hop_count) {
 			succeed(r, &r->io);
 			return;
@@ -372,12 +348,12 @@ static void walk_on(struct route *r)
 				return;
 			continue;
 		}
-		rc = w->in_len ? feed(r) : 0;
+		rc = w->line.in_len ? feed(r) : 0;
 		if (rc < 0 || (rc > 0 && !hop_done(r)))
 			return;
-		if (rc > 0 || w->out_len)
+		if (rc > 0 || w->line.out_len)
 			continue;
-		rc = fill(r);
+		rc = hop_line_fill(&w->line, r->io.fd, CONNECTOR_IN_MAX);
 		if (rc < 0)
 			broken(r, rc);
 		if (rc <= 0)
@@ -500,8 +476,9 @@ static void attempt(struct route *r)
 
 	r->at = (struct addr){0};
 	if (w) {
-		w->hop = w->in_len = w->out_len = w->out_off = 0;
-		r->read_bytes = r->written_bytes = 0;
+		w->hop = 0;
+		hop_line_reset(&w->line);
+		w->securing = false;
 		host = node_of(r, 0)->host;
 		port = node_of(r, 0)->port;
 		loop_timer_set(r->req.loop, &r->timer, r->req.timeout_ns, on_deadline);

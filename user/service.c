@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "registry.h"
 #include "selector.h"
+#include "tls.h"
 
 static const struct node_options no_node = {.send_proxy = -1, .send_dst_local = -1, .send_crc32c = -1};
 
@@ -127,6 +128,23 @@ static int open_places(struct service *svc, struct config_error *err)
 	return rc ? rc : open_place(svc, &dial, &svc->dial_place, &svc->dial_opt.place, err);
 }
 
+static int open_tls(struct service *svc, struct config_error *err)
+{
+	const struct tls_config *from = &svc->cfg->listener_tls;
+	struct tls_settings set = {
+		.server = true, .cert_file = from->cert_file, .key_file = from->key_file, .ca_file = from->ca_file};
+	char why[300] = "a certificate (certFile) and its key (keyFile) are needed";
+	int rc = -EINVAL;
+
+	if (strcasecmp(svc->cfg->listener_type, "tls"))
+		return 0;
+	if (set.cert_file && set.key_file)
+		rc = tls_context_new(&svc->tls, &set, why, sizeof(why));
+	if (rc)
+		snprintf(err->text, sizeof(err->text), "%s: listener tls: %s", svc->cfg->origin, why);
+	return rc;
+}
+
 static int find_address(struct service *svc, struct config_error *err)
 {
 	const struct service_config *cfg = svc->cfg;
@@ -179,6 +197,8 @@ int service_init(struct service *svc, const struct service_config *cfg, const st
 	svc->dial_opt = svc->socket_opt;
 	int rc = open_places(svc, err);
 	if (!rc)
+		rc = open_tls(svc, err);
+	if (!rc)
 		rc = find_address(svc, err);
 	if (!rc)
 		rc = fill_receive(svc);
@@ -208,6 +228,7 @@ void service_fini(struct service *svc)
 		free(svc->nodes[i].host);
 		proxy_send_free(&svc->nodes[i].send);
 	}
+	tls_context_free(svc->tls);
 	socket_place_fini(&svc->listen_place);
 	socket_place_fini(&svc->dial_place);
 	proxy_send_free(&svc->send);

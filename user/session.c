@@ -5,7 +5,7 @@
  * Why one file has the mover, the start and the end: what holds for every session must not depend on its phase.
  * Owns: the session, from session_start() to the close record. Never: blocks; keeps a freed session reachable (it is
  * freed from a deferred task).
- * See: user/session_preface.c (PREFACE), session_handshake.c (HANDSHAKE, LEAVING), session_dial.c (DIALING),
+ * See: user/session_preface.c (PREFACE), session_tls.c (SECURING), session_handshake.c (HANDSHAKE, LEAVING), session_dial.c (DIALING),
  * session_exchange.c (EXCHANGE), session_log.c (records).
  */
 #include "session.h"
@@ -28,9 +28,10 @@
 #define TO(state) (1u << SESSION_##state)
 
 /* Legal moves: row = from, bit = to. */
-static const uint8_t legal[SESSION_STATE_COUNT] = {
-	[SESSION_ACCEPTED] = TO(PREFACE) | TO(HANDSHAKE) | TO(CLOSED),
-	[SESSION_PREFACE] = TO(HANDSHAKE) | TO(CLOSED),
+static const uint16_t legal[SESSION_STATE_COUNT] = {
+	[SESSION_ACCEPTED] = TO(PREFACE) | TO(SECURING) | TO(HANDSHAKE) | TO(CLOSED),
+	[SESSION_PREFACE] = TO(SECURING) | TO(HANDSHAKE) | TO(CLOSED),
+	[SESSION_SECURING] = TO(HANDSHAKE) | TO(CLOSED),
 	[SESSION_HANDSHAKE] = TO(DIALING) | TO(EXCHANGE) | TO(LEAVING) | TO(CLOSED),
 	[SESSION_DIALING] = TO(FORWARDING) | TO(EXCHANGE) | TO(LEAVING) | TO(CLOSED),
 	[SESSION_EXCHANGE] = TO(HANDSHAKE) | TO(FORWARDING) | TO(LEAVING) | TO(CLOSED),
@@ -105,6 +106,8 @@ void session_close_early(struct session *s, bool quiet)
 	session_dial_cancel(s);
 	loop_timer_cancel(loop, &s->timer);
 	for (int i = 0; i < 2; i++) {
+		if (quiet)
+			pair_say_end(&s->pair, i);
 		if (!quiet && s->pair.io[i].fd >= 0)
 			setsockopt(s->pair.io[i].fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		loop_io_close(loop, &s->pair.io[i]);
@@ -126,7 +129,7 @@ void session_fail(struct session *s, enum log_level level, const char *reason, c
 	va_end(args);
 	s->reason = reason;
 	session_log_fault(s, level, text);
-	bool opened = s->state > SESSION_PREFACE && s->state != SESSION_LEAVING;
+	bool opened = s->state >= SESSION_HANDSHAKE && s->state != SESSION_LEAVING;
 	session_close_early(s, false);
 	if (opened)
 		session_log_close(s);
@@ -147,6 +150,15 @@ void session_begin_handler(struct session *s)
 	loop_timer_cancel(s->host->env.loop, &s->timer);
 	if (!session_admit_client(s))
 		return;
+	if (s->svc->tls)
+		session_tls_begin(s);
+	else
+		session_open_handler(s);
+}
+
+void session_open_handler(struct session *s)
+{
+	loop_timer_cancel(s->host->env.loop, &s->timer);
 	session_set_state(s, SESSION_HANDSHAKE);
 	if (s->svc->unique_id)
 		proxy_send_make_unique_id(s->unique_id);
@@ -164,6 +176,8 @@ static void on_client(struct loop_io *io, uint32_t events)
 		s->pair.flow[SIDE_CLIENT].rdhup = true;
 	if (s->state == SESSION_PREFACE && events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		session_preface_ready(s);
+	else if (s->state == SESSION_SECURING)
+		session_tls_ready(s);
 	else if (s->state == SESSION_LEAVING)
 		session_leaving_ready(s);
 	else if (s->state != SESSION_CLOSED && events & EPOLLERR)

@@ -120,7 +120,7 @@ static int hold_first_payload(struct session *s)
 {
 	struct flow *flow = &s->pair.flow[SIDE_CLIENT];
 	struct flow_env *env = &s->host->env;
-	ssize_t n = recv(s->pair.io[SIDE_CLIENT].fd, env->buf, FIRST_PAYLOAD_MAX, MSG_DONTWAIT);
+	ssize_t n = pair_recv(&s->pair, SIDE_CLIENT, env->buf, FIRST_PAYLOAD_MAX);
 
 	if (n <= 0) /* silence, the end or an error: the pump will meet it */
 		return 0;
@@ -213,6 +213,7 @@ static bool adopt(struct session *s, const struct route_result *res)
 	if (loop_io_adopt(s->host->env.loop, res->io, &s->pair.io[SIDE_UPSTREAM],
 			  EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, NULL) < 0)
 		return false;
+	pair_secure(&s->pair, SIDE_UPSTREAM, res->tls);
 	s->pair.flow[SIDE_UPSTREAM].read_bytes += res->read_bytes;
 	s->pair.flow[SIDE_CLIENT].written_bytes += res->written_bytes;
 	return true;

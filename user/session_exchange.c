@@ -27,7 +27,9 @@ void session_take(struct session *s, loop_io_fn on_client, loop_io_fn on_upstrea
 void session_again(struct session *s)
 {
 	loop_timer_cancel(s->host->env.loop, &s->timer);
+	pair_say_end(&s->pair, SIDE_UPSTREAM);
 	loop_io_close(s->host->env.loop, &s->pair.io[SIDE_UPSTREAM]);
+	pair_secure(&s->pair, SIDE_UPSTREAM, NULL);
 	s->pair.flow[SIDE_CLIENT].written_bytes = 0;
 	s->pair.flow[SIDE_UPSTREAM].read_bytes = 0;
 	s->connected_ns = 0;

@@ -87,7 +87,7 @@ static bool read_some(struct session *s)
 		session_fail(s, LOG_ERROR, "no-memory", "no memory for a handshake");
 		return false;
 	}
-	ssize_t n = recv(s->pair.io[SIDE_CLIENT].fd, in->data + in->len, in->cap - in->len, MSG_DONTWAIT);
+	ssize_t n = pair_recv(&s->pair, SIDE_CLIENT, in->data + in->len, in->cap - in->len);
 	if (n < 0 && errno == EINTR)
 		return true;
 	if (n < 0 && errno != EAGAIN)
@@ -134,7 +134,7 @@ void session_handshake_begin(struct session *s)
 /* A few bytes into an empty send buffer: if they do not fit, the client does not read, and is not worth a queue. */
 static int send_now(struct session *s, const void *data, size_t len)
 {
-	ssize_t n = send(s->pair.io[SIDE_CLIENT].fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = pair_send(&s->pair, SIDE_CLIENT, data, len);
 
 	if (n == (ssize_t)len) {
 		s->pair.flow[SIDE_UPSTREAM].written_bytes += len;
@@ -193,6 +193,7 @@ void session_refuse(struct session *s, const char *reason, const void *reply, si
 	session_log_close(s);
 	loop_io_close(loop, &s->pair.io[SIDE_UPSTREAM]);
 	session_watch_client(s);
+	pair_say_end(&s->pair, SIDE_CLIENT);
 	shutdown(s->pair.io[SIDE_CLIENT].fd, SHUT_WR);
 	loop_timer_set(loop, &s->timer, LEAVING_NS, on_left);
 	session_leaving_ready(s);

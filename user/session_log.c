@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "proxy_texts.h"
 #include "session.h"
+#include "tls.h"
 
 void session_log_keep_tlvs(struct session *s)
 {
@@ -122,6 +123,17 @@ static const char *engine_used(const struct session *s)
 	return s->pair.used_pipe ? engine_splice_ops.name : engine_copy_ops.name;
 }
 
+/* Why the engine is copy, and what went wrong with TLS. */
+static void tls_fields(struct log_record *rec, const struct pair *pair)
+{
+	static const char *const sides[] = {"", "client", "upstream", "client,upstream"};
+
+	log_str(rec, "tls", sides[pair->tls_sides]);
+	for (int i = 0; i < 2; i++)
+		if (pair->tls[i])
+			log_str(rec, i == SIDE_CLIENT ? "tlsClientError" : "tlsUpstreamError", tls_error(pair->tls[i]));
+}
+
 static void total_fields(struct log_record *rec, const struct session *s)
 {
 	const struct flow *in = &s->pair.flow[SIDE_CLIENT], *out = &s->pair.flow[SIDE_UPSTREAM];
@@ -131,6 +143,7 @@ static void total_fields(struct log_record *rec, const struct session *s)
 	log_u64(rec, "kernelInputBytes", flow_kernel_bytes(in));
 	log_u64(rec, "kernelOutputBytes", flow_kernel_bytes(out));
 	log_str(rec, "engine", engine_used(s));
+	tls_fields(rec, &s->pair);
 	log_str(rec, "reason", s->reason);
 }
 
