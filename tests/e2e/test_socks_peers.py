@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""SOCKS with real programs on the other side: ssh through nc and socat, a browser."""
+"""SOCKS with real programs on the other side: ssh through nc and socat, a browser; microsocks and dante as hops of a chain."""
+import hashlib
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
+import threading
 
 import lib
-from lib import Gostbpf, Server, case, check, same, skip, spawn
+from lib import Gostbpf, Server, case, check, connect, echo_server, recv_exact, same, skip, spawn
+from socks_world import UDP, connect4, connect5, open5, open_port
 
 ALL = ("-L", "socks5://127.0.0.1:1080", "-L", "socks4a://127.0.0.1:1081", "-L", ":8080")
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -91,6 +95,90 @@ def a_browser():
         check("second resource</p>" in done.stdout, f"the page: {done.stdout[:300]!r} {done.stderr[-300:]}")
     handlers = {r["handler"] for r in gost.closed(2, 20)}
     same(handlers, {"socks5"}, "handlers")
+
+
+# --- hops ---
+def microsocks(port, *more):
+    need("microsocks")
+    return spawn("microsocks", "-i", "127.0.0.1", "-p", port, *more, wait=port)
+
+
+def dante(port):
+    """SOCKS4, 4a and 5 without a password; refuses port 8009."""
+    need("danted")
+    conf = lib.tmp() / "danted.conf"
+    conf.write_text(f"""errorlog: stderr
+internal: 127.0.0.1 port = {port}
+external: lo
+clientmethod: none
+socksmethod: none
+user.privileged: root
+user.unprivileged: nobody
+client pass {{ from: 0/0 to: 0/0 }}
+socks block {{ from: 0/0 to: 0/0 port = 8009 }}
+socks pass {{ from: 0/0 to: 0/0 }}
+""")
+    return spawn("danted", "-f", conf, wait=port)
+
+
+def exchange(sock, data):
+    """Sends data; the same must come back (microsocks takes the end of one side for the end of both, so none is sent)."""
+    sender = threading.Thread(target=lambda: sock.sendall(data))
+    sender.start()
+    same(hashlib.sha256(recv_exact(sock, len(data))).hexdigest(), hashlib.sha256(data).hexdigest(), "what came back")
+    sender.join()
+    sock.close()
+
+
+def through_a_hop(node, port, names=True):
+    """A forwarder's target and targets that clients name, all by way of the node."""
+    gost = Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000", "-L", "socks5://127.0.0.1:1090?udp=true",
+                   "-L", "socks4://127.0.0.1:1091", "-F", node, services=3)
+    data = os.urandom(1 << 20)
+    exchange(connect(8080), data)
+    for host in ("127.0.0.1", "localhost") if names else ("127.0.0.1",):
+        exchange(connect5(1090, host, 8000), data)
+        exchange(connect4(1091, host, 8000), data)
+    for record in gost.closed(5 if names else 3):
+        same(record["dst"], f"127.0.0.1:{port}", "where we are connected to")
+    sock, code, _ = open5(1090, "127.0.0.1", open_port())
+    same(code, 3, "reply when the hop cannot reach the target")
+    same(lib.ending(sock), "eof", "end")
+    sock, code, _ = open5(1090, "0.0.0.0", 0, command=UDP)
+    same(code, 2, "UDP does not go round the chain")
+    return gost
+
+
+@case
+def microsocks_as_a_hop():
+    microsocks(1080)
+    echo_server(8000)
+    through_a_hop("socks5://127.0.0.1:1080?notls=true", 1080)
+
+
+@case
+def microsocks_with_a_password():
+    microsocks(1080, "-u", "joe", "-P", "secret")
+    echo_server(8000)
+    gost = through_a_hop("socks5://joe:secret@127.0.0.1:1080", 1080)
+    same(gost.stop(), 0, "exit status")
+    for wrong in ("joe:other@", ""):
+        gost = Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000", "-F", f"socks5://{wrong}127.0.0.1:1080")
+        same(lib.connect_and_end(8080), "reset", "end")
+        same(gost.stop(), 0, "exit status")
+
+
+@case
+def dante_as_a_hop():
+    """Dante 1.4 does not know 4a: numeric targets only, with disable4a."""
+    dante(1080)
+    echo_server(8000)
+    for node in ("socks5://127.0.0.1:1080", "socks4://127.0.0.1:1080?disable4a=true"):
+        gost = through_a_hop(node, 1080, names="socks5" in node)
+        sock, code, _ = open5(1090, "127.0.0.1", 8009)
+        same(code, 3, "reply when the hop does not allow it")
+        sock.close()
+        same(gost.stop(), 0, "exit status")
 
 
 if __name__ == "__main__":
