@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "handler_socks5.h"
+#include "socket_place.h"
 #include "udp_socket.h"
 
 enum { BACKLOG = 8 };
@@ -90,12 +91,12 @@ static void on_idle(struct loop_timer *timer)
 
 /* --- the port ------------------------------------------------------------------------------------------------------ */
 
-static int listen_at(const struct addr *at)
+static int listen_at(const struct socket_place *place, const struct addr *at)
 {
-	int on = 1, off = 0, fd = socket(addr_family(at), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, off = 0, fd = socket_place_open(place, addr_family(at), SOCK_STREAM);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (addr_family(at) == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
@@ -111,19 +112,20 @@ static int listen_at(const struct addr *at)
 static int open_port(struct session *s, const struct socks_target *target, struct addr *expected)
 {
 	static const uint8_t anywhere[16];
+	const struct socket_place *place = s->svc->socket_opt.place;
 	struct addr at;
 
 	if (!target->host[0])
 		addr_from_in6(&at, anywhere, target->port);
 	else if (!socks_target_is_numeric(target, &at))
 		return -EINVAL;
-	int fd = listen_at(&at);
+	int fd = listen_at(place, &at);
 	if (fd != -EADDRNOTAVAIL || !target->host[0])
 		return fd;
 	*expected = at;
 	at = s->local;
 	addr_set_port(&at, 0);
-	return listen_at(&at);
+	return listen_at(place, &at);
 }
 
 /* A wildcard is of no use to the client: it gets the address it reached us at. */

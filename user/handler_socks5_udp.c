@@ -7,7 +7,7 @@
  * its first datagram.
  * Why one socket for each family: it serves every target, so an association costs three descriptors, whatever it does.
  * Owns: struct socks5_udp. Never: puts fragments together, cuts a datagram, goes round a chain, resolves but through the
- * worker's resolver.
+ * service's hosts and resolver.
  * See: include/handler_socks5.h, RFC 1928 section 7.
  */
 #include <errno.h>
@@ -20,7 +20,10 @@
 #include <unistd.h>
 
 #include "handler_socks5.h"
+#include "hosts.h"
+#include "matcher.h"
 #include "resolver.h"
+#include "socket_place.h"
 
 enum {
 	BURST = 64,	     /* datagrams of one socket before others have their turn */
@@ -31,6 +34,7 @@ static const uint64_t IDLE_NS = 5 * 60 * 1000000000ull; /* where the service has
 
 struct lookup {
 	struct resolver_request req;
+	struct resolver *resolver;
 	struct socks5_udp *udp;
 	uint8_t *data; /* NULL: free */
 	size_t len;
@@ -67,7 +71,8 @@ void socks5_udp_free(struct session *s, struct socks5_udp *udp)
 		return;
 	log_totals(udp);
 	for (int i = 0; i < LOOKUPS; i++) {
-		resolver_cancel(s->host->resolver, &udp->lookups[i].req);
+		if (udp->lookups[i].data)
+			resolver_cancel(udp->lookups[i].resolver, &udp->lookups[i].req);
 		free(udp->lookups[i].data);
 	}
 	loop_io_close(loop, &udp->inside);
@@ -76,12 +81,12 @@ void socks5_udp_free(struct session *s, struct socks5_udp *udp)
 	free(udp);
 }
 
-static int open_socket(int family)
+static int open_socket(const struct socket_place *place, int family)
 {
-	int on = 1, size = BUFFER, fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, size = BUFFER, fd = socket_place_open(place, family, SOCK_DGRAM);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
@@ -145,16 +150,38 @@ static void on_outside_v6(struct loop_io *io, uint32_t events)
 
 /* --- from the client to targets --------------------------------------------------------------------------------------- */
 
-static struct loop_io *socket_for(struct socks5_udp *udp, int family)
+/* Bound as a connection to this first target would be. */
+static int open_outside(const struct session *s, const struct addr *to)
 {
-	struct loop_io *io = &udp->outside[family == AF_INET6];
+	const struct socket_place *place = s->svc->dial_opt.place;
+	int fd = -EAFNOSUPPORT, err;
+
+	for (size_t way = 0; way < socket_place_ways(place); way++) {
+		if (!socket_place_allows(place, way, to))
+			continue;
+		fd = open_socket(place, addr_family(to));
+		if (fd < 0)
+			continue;
+		err = socket_place_bind(place, fd, way, &s->client, to);
+		if (!err)
+			return fd;
+		close(fd);
+		fd = err;
+	}
+	return fd;
+}
+
+static struct loop_io *socket_for(struct socks5_udp *udp, const struct addr *to)
+{
+	bool six = addr_family(to) == AF_INET6;
+	struct loop_io *io = &udp->outside[six];
 
 	if (io->fd >= 0)
 		return io;
-	int fd = open_socket(family);
+	int fd = open_outside(udp->s, to);
 	if (fd < 0)
 		return NULL;
-	if (loop_io_add(udp->s->host->env.loop, io, fd, EPOLLIN, family == AF_INET6 ? on_outside_v6 : on_outside_v4) < 0) {
+	if (loop_io_add(udp->s->host->env.loop, io, fd, EPOLLIN, six ? on_outside_v6 : on_outside_v4) < 0) {
 		close(fd);
 		return NULL;
 	}
@@ -163,7 +190,7 @@ static struct loop_io *socket_for(struct socks5_udp *udp, int family)
 
 static void send_out(struct socks5_udp *udp, const struct addr *to, const uint8_t *data, size_t len)
 {
-	struct loop_io *io = socket_for(udp, addr_family(to));
+	struct loop_io *io = socket_for(udp, to);
 
 	if (io && sendto(io->fd, data, len, MSG_DONTWAIT, &to->sa, to->len) >= 0)
 		udp->sent++;
@@ -194,8 +221,14 @@ static struct lookup *free_lookup(struct socks5_udp *udp)
 
 static void look_up(struct socks5_udp *udp, const struct socks_target *target, const uint8_t *data, size_t len)
 {
-	struct lookup *lookup = target->host[0] ? free_lookup(udp) : NULL;
+	const struct access_rules *access = &udp->s->svc->access;
+	struct addr known[HOSTS_ADDRS_MAX];
 
+	if (access->hosts && hosts_find(access->hosts, target->host, target->port, known)) {
+		send_out(udp, &known[0], data, len);
+		return;
+	}
+	struct lookup *lookup = target->host[0] ? free_lookup(udp) : NULL;
 	if (lookup)
 		lookup->data = malloc(len ? len : 1);
 	if (!lookup || !lookup->data) {
@@ -205,7 +238,8 @@ static void look_up(struct socks5_udp *udp, const struct socks_target *target, c
 	memcpy(lookup->data, data, len);
 	lookup->len = len;
 	lookup->udp = udp;
-	resolver_lookup(udp->s->host->resolver, &lookup->req, target->host, target->port, on_resolved);
+	lookup->resolver = access->resolver < 0 ? udp->s->host->resolver : udp->s->host->named[access->resolver];
+	resolver_lookup(lookup->resolver, &lookup->req, target->host, target->port, on_resolved);
 }
 
 static bool is_client(struct socks5_udp *udp, const struct addr *from)
@@ -228,7 +262,8 @@ static void take_datagram(struct socks5_udp *udp, const uint8_t *data, size_t le
 	struct socks5_udp_header header;
 	struct addr to;
 
-	if (!is_client(udp, from) || socks5_parse_udp(&in, &header) != SOCKS_ACCEPT || header.fragment) {
+	if (!is_client(udp, from) || socks5_parse_udp(&in, &header) != SOCKS_ACCEPT || header.fragment ||
+	    matcher_group_refuses(&udp->s->svc->access.bypass, header.target.host, header.target.port)) {
 		udp->dropped++;
 		return;
 	}
@@ -288,7 +323,7 @@ static int open_inside(struct socks5_udp *udp)
 
 	if (!addr_is_set(&at))
 		return -EADDRNOTAVAIL;
-	int fd = open_socket(addr_family(&at));
+	int fd = open_socket(udp->s->svc->socket_opt.place, addr_family(&at));
 	if (fd < 0)
 		return fd;
 	addr_set_port(&at, 0);
