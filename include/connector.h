@@ -70,6 +70,7 @@ struct connector_ops {
 };
 
 extern const struct connector_ops connector_tcp_ops;
+extern const struct connector_ops connector_http_ops;
 extern const struct connector_ops connector_forward_ops;
 extern const struct connector_ops connector_socks4_ops, connector_socks4a_ops, connector_socks5_ops, connector_socks_ops;
 extern const struct connector_ops connector_relay_ops;

@@ -150,6 +150,8 @@ void pair_secure(struct pair *pair, int side, struct tls_conn *tls);
 
 /* Appends bytes for the target to what user space holds. 0 or -ENOMEM. */
 int flow_hold(struct flow *flow, const void *data, size_t len);
+/* Forgets them: they were for a target that is no more. */
+void flow_drop(struct flow *flow);
 
 /* Payload both paths moved so far, this direction. */
 uint64_t flow_kernel_bytes(const struct flow *flow);

@@ -147,6 +147,8 @@ void session_connect_to(struct session *s, const char *host, uint16_t port);
  */
 void session_refuse(struct session *s, const char *reason, const void *reply, size_t len, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* The same end without a reply and without a record but the closing one: everything has been said. */
+void session_leave(struct session *s, const char *reason);
 /* Ends a session that has no pair yet: resets the client, one record at level with reason and text. */
 void session_fail(struct session *s, enum log_level level, const char *reason, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -174,6 +176,8 @@ void session_end(struct session *s, enum pair_end end);
 void session_log_open(struct session *s);      /* R <> L */
 void session_log_connected(struct session *s); /* R <-> target */
 void session_log_disconnected(struct session *s); /* R >-< target */
+/* The same for one exchange of several: with the bytes it took from the client and gave it. */
+void session_log_exchanged(struct session *s, uint64_t input_bytes, uint64_t output_bytes);
 void session_log_close(struct session *s);     /* R >-< target, R >< L with totals */
 /* Prepares what the records show of s->tlvs; without memory they show nothing. */
 void session_log_keep_tlvs(struct session *s);

@@ -107,6 +107,11 @@ static void hold_free(struct flow *flow)
 	flow->hold_off = flow->hold_len = flow->hold_cap = 0;
 }
 
+void flow_drop(struct flow *flow)
+{
+	hold_free(flow);
+}
+
 enum pump_result pump_flush_hold(struct flow *flow)
 {
 	while (flow->hold_len) {

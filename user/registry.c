@@ -22,6 +22,7 @@ static const struct handler_row {
 } handlers[] = {
 	{"tcp", &handler_tcp_ops},
 	{"forward", &handler_tcp_ops},
+	{"http", &handler_http_ops},
 	{"socks4", &handler_socks4_ops},
 	{"socks4a", &handler_socks4_ops},
 	{"socks5", &handler_socks5_ops},

@@ -30,6 +30,7 @@ void session_again(struct session *s)
 	pair_say_end(&s->pair, SIDE_UPSTREAM);
 	loop_io_close(s->host->env.loop, &s->pair.io[SIDE_UPSTREAM]);
 	pair_secure(&s->pair, SIDE_UPSTREAM, NULL);
+	flow_drop(&s->pair.flow[SIDE_CLIENT]);
 	s->pair.flow[SIDE_CLIENT].written_bytes = 0;
 	s->pair.flow[SIDE_UPSTREAM].read_bytes = 0;
 	s->connected_ns = 0;

@@ -175,9 +175,24 @@ void session_leaving_ready(struct session *s)
 		session_close_early(s, true);
 }
 
-void session_refuse(struct session *s, const char *reason, const void *reply, size_t len, const char *fmt, ...)
+void session_leave(struct session *s, const char *reason)
 {
 	struct loop *loop = s->host->env.loop;
+
+	s->reason = reason;
+	session_dial_cancel(s);
+	session_set_state(s, SESSION_LEAVING);
+	session_log_close(s);
+	loop_io_close(loop, &s->pair.io[SIDE_UPSTREAM]);
+	session_watch_client(s);
+	pair_say_end(&s->pair, SIDE_CLIENT);
+	shutdown(s->pair.io[SIDE_CLIENT].fd, SHUT_WR);
+	loop_timer_set(loop, &s->timer, LEAVING_NS, on_left);
+	session_leaving_ready(s);
+}
+
+void session_refuse(struct session *s, const char *reason, const void *reply, size_t len, const char *fmt, ...)
+{
 	char text[512];
 	va_list args;
 
@@ -187,14 +202,6 @@ void session_refuse(struct session *s, const char *reason, const void *reply, si
 	if (len && send_now(s, reply, len) < 0)
 		return;
 	s->reason = reason;
-	session_dial_cancel(s);
 	session_log_fault(s, LOG_INFO, text);
-	session_set_state(s, SESSION_LEAVING);
-	session_log_close(s);
-	loop_io_close(loop, &s->pair.io[SIDE_UPSTREAM]);
-	session_watch_client(s);
-	pair_say_end(&s->pair, SIDE_CLIENT);
-	shutdown(s->pair.io[SIDE_CLIENT].fd, SHUT_WR);
-	loop_timer_set(loop, &s->timer, LEAVING_NS, on_left);
-	session_leaving_ready(s);
+	session_leave(s, reason);
 }

@@ -116,6 +116,21 @@ void session_log_disconnected(struct session *s)
 	log_emit(s->host->log, &rec, "%s >-< %s", addr_format(&s->peer, remote), target_text(s, text));
 }
 
+void session_log_exchanged(struct session *s, uint64_t input_bytes, uint64_t output_bytes)
+{
+	char remote[ADDR_TEXT_MAX], text[TARGET_TEXT_MAX];
+	struct log_record rec;
+
+	if (!log_enabled(s->host->log, LOG_INFO))
+		return;
+	base_fields(&rec, s, LOG_INFO);
+	target_fields(&rec, s, text);
+	log_u64(&rec, "inputBytes", input_bytes);
+	log_u64(&rec, "outputBytes", output_bytes);
+	log_u64(&rec, "duration", loop_now(s->host->env.loop) - s->connected_ns);
+	log_emit(s->host->log, &rec, "%s >-< %s", addr_format(&s->peer, remote), target_text(s, text));
+}
+
 static const char *engine_used(const struct session *s)
 {
 	if (flow_kernel_bytes(&s->pair.flow[0]) || flow_kernel_bytes(&s->pair.flow[1]))
@@ -166,7 +181,7 @@ void session_log_close(struct session *s)
 	log_emit(s->host->log, &rec, "%s >< %s", remote, addr_format(&s->local, local));
 }
 
-void session_log_fault(struct session *s, enum log_level level, const char *text)
+void session_log_fault(struct session *s, enum log_level level, const char *message)
 {
 	char target[TARGET_TEXT_MAX];
 	struct log_record rec;
@@ -176,5 +191,5 @@ void session_log_fault(struct session *s, enum log_level level, const char *text
 	base_fields(&rec, s, level);
 	target_fields(&rec, s, target);
 	log_str(&rec, "reason", s->reason);
-	log_emit(s->host->log, &rec, "%s", text);
+	log_emit(s->host->log, &rec, "%s", message);
 }

@@ -13,8 +13,6 @@
 #include "hex.h"
 #include "unit.h"
 
-extern const struct connector_ops connector_http_ops;
-
 static struct connector_request request = {.host = "10.9.8.7", .port = 80};
 
 static int begin(struct connector *c, const struct connector_request *req)
