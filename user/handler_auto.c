@@ -24,8 +24,8 @@ static void auto_input(struct session *s)
 	case 4:
 		session_become(s, &handler_socks4_ops);
 		break;
-	default:
-		session_fail(s, LOG_INFO, "handshake-malformed", "the client speaks neither SOCKS4 nor SOCKS5");
+	default: /* which says 400 to whatever is not HTTP either */
+		session_become(s, &handler_http_ops);
 	}
 }
 

@@ -20,9 +20,9 @@ HTTP = ("-L", "http://127.0.0.1:8080")
 
 
 # --- as recorded ---
-def recorded():
+def recorded(prefix="http-"):
     rows = [json.loads(line) for line in (lib.ROOT / "tests/vectors/gost/wire.jsonl").read_text().splitlines()]
-    return [r for r in rows if r["side"] == "reply" and r["id"].startswith("http-")]
+    return [r for r in rows if r["side"] == "reply" and r["id"].startswith(prefix)]
 
 
 def fill(text):
@@ -67,6 +67,19 @@ def answers_about_credentials_as_recorded_from_gost():
     rows = [r for r in recorded() if "user:pass" in r["args"][1]]
     check(len(rows) >= 2, f"{len(rows)} recorded rows")
     replay(rows, lambda: Gostbpf("-L", "http://user:pass@127.0.0.1:8080"))
+
+
+@case
+def auto_takes_http_as_recorded_from_gost():
+    replay(recorded("auto-http"), lambda: Gostbpf("-L", "127.0.0.1:8080"))
+    gost = Gostbpf("-L", "127.0.0.1:8080")
+    for request in (b"GET http://127.0.0.1:8000/ HTTP/1.1\r\n\r\n", b"GET http://127.0.0.1:8000/ HTTP/1.1\r\n\r\n" * 2):
+        talk = Talk()
+        talk.say(request)
+        want = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok" * request.count(b"GET")
+        same(recv_exact(talk.sock, len(want)), want, "answer")
+        talk.sock.close()
+    same({r["handler"] for r in gost.closed(2)}, {"http"}, "handler in the closing records")
 
 
 # --- tunnels ---
