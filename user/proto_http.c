@@ -31,7 +31,12 @@ size_t http_skip_empty_line(const void *buf, size_t len)
 
 /* --- where it ends -------------------------------------------------------------------------------------------- */
 
-/* NULL, or why the byte at i may not stand there. */
+static bool is_token_char(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+/* NULL, or why the byte at i may not stand there. Who speaks something else need not wait for an empty line. */
 static const char *judge_byte(const unsigned char *p, size_t i)
 {
 	if (i && p[i - 1] == '\r')
@@ -40,6 +45,8 @@ static const char *judge_byte(const unsigned char *p, size_t i)
 		return "a line feed without a carriage return";
 	if ((p[i] < 0x20 && p[i] != '\t' && p[i] != '\r') || p[i] == 0x7f)
 		return "a control character in the head";
+	if (i == 0 && !is_token_char(p[0]) && p[0] != '\r')
+		return "the first byte cannot begin a message";
 	return NULL;
 }
 
@@ -72,11 +79,6 @@ static enum http_result find_end(const unsigned char *p, size_t len, size_t *see
 }
 
 /* --- pieces --------------------------------------------------------------------------------------------------- */
-
-static bool is_token_char(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
 
 static struct http_slice take_token(struct cursor *c)
 {

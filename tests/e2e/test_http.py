@@ -258,7 +258,7 @@ def credentials():
     check(head.startswith(b"HTTP/1.1 200 "), f"right credentials: {head}")
     check(b"authorization" not in seen[0][1].lower(), f"the target got {seen[0][1]}")
     same({r["reason"] for r in gost.closed(len(bad) * 2) if r["reason"] != "client-eof"}, {"auth-failed"}, "reasons")
-    check(any(r.get("user") == "user" for r in gost.log()), "the user in a record")
+    gost.wait_log(lambda r: r.get("user") == "user", "the user in a record")
 
 
 @case
