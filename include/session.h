@@ -148,7 +148,7 @@ void session_connect_to(struct session *s, const char *host, uint16_t port);
 void session_refuse(struct session *s, const char *reason, const void *reply, size_t len, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 /* The same end without a reply and without a record but the closing one: everything has been said. */
-void session_leave(struct session *s, const char *reason);
+void session_dismiss(struct session *s, const char *reason);
 /* Ends a session that has no pair yet: resets the client, one record at level with reason and text. */
 void session_fail(struct session *s, enum log_level level, const char *reason, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -113,7 +113,9 @@ static void log_end(struct session *s)
 
 static void drop_upstream(struct session *s)
 {
+	pair_say_end(&s->pair, SIDE_UPSTREAM);
 	loop_io_close(s->host->env.loop, &s->pair.io[SIDE_UPSTREAM]);
+	pair_secure(&s->pair, SIDE_UPSTREAM, NULL);
 	state_of(s)->keep = false;
 }
 
@@ -126,7 +128,7 @@ static void finish(struct session *s)
 	log_end(s);
 	http_exchange_reset(h);
 	if (close) {
-		session_leave(s, "answered");
+		session_dismiss(s, "answered");
 		return;
 	}
 	h->keep = keep;
@@ -227,7 +229,7 @@ static bool read_next(struct session *s)
 {
 	struct flow *f = &s->pair.flow[SIDE_CLIENT];
 	struct flow_env *env = &s->host->env;
-	ssize_t n = f->readable ? recv(flow_src_fd(f), env->buf, NEXT_READ, 0) : 0;
+	ssize_t n = f->readable ? pair_recv(&s->pair, SIDE_CLIENT, env->buf, NEXT_READ) : 0;
 
 	if (!f->readable || (n < 0 && errno == EINTR))
 		return f->readable;
@@ -320,7 +322,7 @@ static void on_timer(struct loop_timer *timer)
 	enum http_wait wait = state_of(s)->wait;
 
 	if (wait == HTTP_WAIT_REQUEST)
-		session_leave(s, "idle");
+		session_dismiss(s, "idle");
 	else if (wait == HTTP_WAIT_HEAD)
 		session_fail(s, LOG_INFO, "handshake-timeout", "the request took too long");
 	else if (wait == HTTP_WAIT_IDLE)

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "engine.h"
 #include "handler_http.h"
@@ -52,7 +51,7 @@ int http_input_append(struct session *s, const void *data, size_t len)
 static int push(struct flow *f, const uint8_t *data, size_t len)
 {
 	while (len && f->writable && flow_empty(f)) {
-		ssize_t n = send(flow_dst_fd(f), data, len, MSG_NOSIGNAL);
+		ssize_t n = pair_send(flow_pair(f), !f->side, data, len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN)
@@ -118,7 +117,7 @@ static ssize_t read_side(struct session *s, int side, void *buf, size_t cap)
 	ssize_t n;
 
 	do
-		n = recv(flow_src_fd(f), buf, cap, 0);
+		n = pair_recv(&s->pair, side, buf, cap);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		f->readable = false;
@@ -210,7 +209,8 @@ static enum http_persist persist_of(struct http_session *h, const struct http_he
 	/* A client that is still sending cannot know where its next request would begin to count. */
 	bool sent = h->request_done && flow_empty(&h->s->pair.flow[SIDE_CLIENT]);
 	h->close |= h->answer.framing == HTTP_BODY_CLOSE || !sent || h->s->host->draining;
-	h->keep &= head->minor == 1 && !head->close && h->answer.framing != HTTP_BODY_CLOSE && sent;
+	h->keep &= head->minor == 1 && !head->close && h->answer.framing != HTTP_BODY_CLOSE && sent &&
+		   !h->s->pair.tls[SIDE_UPSTREAM]; /* what it has read ahead would stand in front of the next answer */
 	return h->close ? HTTP_PERSIST_CLOSE : HTTP_PERSIST_DEFAULT;
 }
 

@@ -175,7 +175,7 @@ void session_leaving_ready(struct session *s)
 		session_close_early(s, true);
 }
 
-void session_leave(struct session *s, const char *reason)
+void session_dismiss(struct session *s, const char *reason)
 {
 	struct loop *loop = s->host->env.loop;
 
@@ -203,5 +203,5 @@ void session_refuse(struct session *s, const char *reason, const void *reply, si
 		return;
 	s->reason = reason;
 	session_log_fault(s, LOG_INFO, text);
-	session_leave(s, reason);
+	session_dismiss(s, reason);
 }
