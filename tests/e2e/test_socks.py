@@ -10,8 +10,9 @@ import time
 
 import lib
 import sandbox
+import tls_peer
 from lib import ROOT, Gostbpf, Server, Upstream, case, check, connect, echo_server, recv_exact, recv_to_end, same, skip
-from socks_world import NONE, connect4, connect5, greet5, login, open5, open_port, request4, request5
+from socks_world import BIND, NONE, connect4, connect5, greet5, login, open5, open_port, read_reply5, request4, request5
 
 SOCKS5 = ("-L", "socks5://127.0.0.1:1080")
 SOCKS4 = ("-L", "socks4://127.0.0.1:1080")
@@ -120,7 +121,7 @@ def user_and_password():
         check(rc, "SOCKS4 has no password, so it gets in nowhere")
     same({r["user"] for r in gost.log() if " <-> " in r.get("msg", "")}, {"joe"}, "user in the log")
     check("secret" not in re.sub(r"joe:secret@", "", gost.text()), "the password is in the log")
-    same(len(gost.reasons("auth-failed", 12)), 24, "records of refusals (two for each)")
+    same(len(gost.reasons("auth-failed", 26)), 26, "records of refusals: two for each of six at 1080 and seven at 8080")
 
 
 # --- recorded from GOST ---
@@ -489,6 +490,37 @@ def bulk_goes_through_the_kernel(engine):
         check(share >= 0.7, f"{scheme}: the kernel moved only {share:.0%}")
         same(gost.stop(), 0, "exit status")
         lib.close_socket(server.up.sock)
+
+
+@case
+def behind_tls():
+    """socks5+tls and auto+tls: the same bytes inside TLS, the password with them, BIND too."""
+    server = Server(8000, lambda sock: sock.sendall(b"first") or recv_to_end(sock))
+    cert = tls_peer.pair("good")
+    gost = Gostbpf("-L", f"socks5+tls://u:p@:8443?bind=true&{cert}", "-L", f"auto+tls://:8444?{cert}")
+    for port, data, replies in ((8443, b"\x05\x01\x02" + login("u", "p") + request5("127.0.0.1", 8000), 14),
+                                (8444, NONE + request5("localhost", 8000), 12), (8444, request4("127.0.0.1", 8000), 8)):
+        client = tls_peer.connect(port)
+        client.sendall(data + b"payload")
+        same(recv_exact(client, replies + 5)[-5:], b"first", "content")
+        client.say_end()
+        same(client.recv_to_end(), b"", "content after it")
+        same(server.result(), b"payload", "payload")
+    client = tls_peer.connect(8443)
+    client.sendall(b"\x05\x01\x02" + login("u", "p") + request5("0.0.0.0", 0, BIND))
+    same(recv_exact(client, 4), b"\x05\x02\x01\x00", "answers")
+    code, bound = read_reply5(client)
+    same(code, 0, "first reply")
+    client.sendall(b"early")
+    peer = connect(bound[1])
+    same(read_reply5(client), (0, peer.getsockname()), "second reply")
+    same(recv_exact(peer, 5), b"early", "to the peer")
+    peer.sendall(BODY)
+    peer.shutdown(socket.SHUT_WR)
+    check(client.recv_to_end() == BODY, "to the client")
+    client.say_end()
+    same(recv_to_end(peer), b"", "end")
+    same({r["tls"] for r in gost.closed(4)}, {"client"}, "tls in the records")
 
 
 @case
