@@ -42,6 +42,7 @@ struct service_options {
 	uint64_t recv_wait_ns;		/* for a silent client, where a header is optional; default the timeout */
 	const char *recv_from;		/* trusted networks, checked text in the metadata; NULL: everybody */
 	bool recv_log_tlv, recv_reject_unspec, recv_v4_in_tcp6;
+	bool recv_remember; /* udp: a header counts for its sender's later datagrams, too */
 	int send_proxy;			/* handler.proxyProtocol: 0, 1 or 2 */
 	int send_dst_local, send_crc32c; /* 0 or 1 */
 	const char *send_pass, *send_add; /* TLVs: lists as checked text in the metadata; NULL: none */

@@ -69,6 +69,7 @@ struct udp_arrival {
 	struct addr peer, local; /* as the kernel gave them: v4-mapped on a dual-stack socket */
 	struct addr client, client_dst; /* unset unless a PROXY header said so */
 	uint8_t proxy_version;
+	bool inherits;       /* it has no header, and its sender's earlier one counts (proxyProtocol.remember) */
 	const uint8_t *tlvs; /* of a believed header, where the service keeps them */
 	size_t tlvs_len;
 	struct iovec data; /* without the header */
@@ -105,6 +106,8 @@ struct udp_session {
 
 /* --- udp_service.c --- */
 struct udp_session *udp_service_session(struct udp_entry *entry);
+/* Which session a datagram belongs to. */
+void udp_service_key(const struct udp_service *u, const struct udp_arrival *in, struct udp_key *out);
 /* Sends the answers collected so far. */
 void udp_service_flush(struct udp_service *u);
 /* Ends the session unused longest. False: there is none but keep. */
@@ -119,6 +122,8 @@ bool udp_receive(struct udp_service *u, struct udp_arrival *in);
 bool udp_header_build(struct udp_session *s);
 /* The datagram came with other TLVs than the session's last one. */
 bool udp_header_differs(const struct udp_session *s, const struct udp_arrival *in);
+/* Where a header is remembered, its sender's session is one client's: this datagram is another's. */
+bool udp_header_names_another(const struct udp_session *s, const struct udp_arrival *in);
 /* From here on it is these TLVs that are sent on. False: the session has ended. */
 bool udp_header_take(struct udp_session *s, const struct udp_arrival *in);
 void udp_header_free(struct udp_session *s);

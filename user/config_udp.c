@@ -13,7 +13,7 @@
 
 #include "config_keys.h"
 
-static const char *const udp_only[] = {"proxyProtocol.udp", "ttl", "readBufferSize", "udp.sessions", NULL};
+static const char *const udp_only[] = {"proxyProtocol.udp", "proxyProtocol.remember", "ttl", "readBufferSize", "udp.sessions", NULL};
 
 static const char *const with_udp[] = {
 	"proxyProtocol", "proxyProtocol.maxSize", "proxyProtocol.policy", "proxyProtocol.from", "proxyProtocol.untrusted",

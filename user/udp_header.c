@@ -80,8 +80,21 @@ bool udp_header_build(struct udp_session *s)
 	return true;
 }
 
+bool udp_header_names_another(const struct udp_session *s, const struct udp_arrival *in)
+{
+	bool claims = addr_is_set(&in->client);
+
+	if (!s->service->svc->cfg->opt.recv_remember || in->inherits)
+		return false;
+	if (s->proxy_addrs != claims)
+		return true;
+	return claims && !(addr_equal(&s->client, &in->client) && addr_equal(&s->client_dst, &in->client_dst));
+}
+
 bool udp_header_differs(const struct udp_session *s, const struct udp_arrival *in)
 {
+	if (in->inherits)
+		return false;
 	return s->tlvs_len != in->tlvs_len || (in->tlvs_len && memcmp(s->tlvs, in->tlvs, in->tlvs_len) != 0);
 }
 

@@ -4,8 +4,7 @@
  *
  * Why per datagram: a proxy may carry many clients over one socket, so only the header says whose a datagram is, and a bad one
  * costs that datagram only. A datagram is all there is: nothing is waited for, its end is the end of the header's time.
- * Owns: nothing. Never: decides who may claim what (proxy_policy.c does); remembers a header for a later datagram; answers
- * one that it drops.
+ * Owns: nothing. Never: decides who may claim what (proxy_policy.c does); answers a datagram that it drops.
  * See: include/proto_proxy.h; proxy-protocol.txt section 2 (datagrams); session_preface.c for TCP.
  */
 #include <stdio.h>
@@ -59,6 +58,18 @@ static enum proxy_result look(const struct service *svc, const struct udp_arriva
 	return result == PROXY_NEED_MORE && in->data.iov_len < SIGNATURE_LEN ? PROXY_NOT_PROXY : result;
 }
 
+/* The sender's last header counts for what has none. */
+static bool is_remembered(const struct udp_service *u, const struct udp_arrival *in)
+{
+	struct udp_key key;
+
+	if (!u->svc->cfg->opt.recv_remember)
+		return false;
+	udp_service_key(u, in, &key);
+	struct udp_entry *entry = udp_table_find(&u->table, &key);
+	return entry && udp_service_session(entry)->proxy_version;
+}
+
 bool udp_receive(struct udp_service *u, struct udp_arrival *in)
 {
 	const struct service *svc = u->svc;
@@ -71,6 +82,9 @@ bool udp_receive(struct udp_service *u, struct udp_arrival *in)
 		return true;
 	sight.result = look(svc, in, &header, &fault);
 	sight.command = header.command;
+	in->inherits = sight.result == PROXY_NOT_PROXY && is_remembered(u, in);
+	if (in->inherits)
+		return true;
 	struct proxy_verdict verdict = proxy_decide(&svc->recv_rules, &sight);
 	if (verdict.action == PROXY_BELIEVE)
 		believe(svc, in, &header);

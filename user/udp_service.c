@@ -101,6 +101,10 @@ static struct udp_session *find_session(struct udp_service *u, const struct udp_
 {
 	struct udp_entry *entry = udp_table_find(&u->table, key);
 
+	if (entry && udp_header_names_another(udp_service_session(entry), in)) {
+		udp_session_end(udp_service_session(entry), "another-client");
+		entry = NULL;
+	}
 	if (entry)
 		return udp_header_take(udp_service_session(entry), in) ? udp_service_session(entry) : NULL;
 	if (udp_table_is_full(&u->table)) {
@@ -121,10 +125,23 @@ static bool read_arrival(struct udp_service *u, unsigned i, struct udp_arrival *
 	return addr_port(&in->peer) && !addr_equal(&in->peer, &in->local); /* nobody can be there but ourselves */
 }
 
+void udp_service_key(const struct udp_service *u, const struct udp_arrival *in, struct udp_key *out)
+{
+	bool remember = u->svc->cfg->opt.recv_remember; /* a sender has one client at a time */
+
+	udp_key_make(out, &in->peer, &in->local, remember ? NULL : &in->client, remember ? NULL : &in->client_dst);
+}
+
 static bool joins(const struct run *run, const struct udp_key *key, const struct udp_arrival *in)
 {
 	return run->session && run->count < UDP_BATCH && udp_key_equal(&run->session->entry.key, key) &&
-	       !udp_header_differs(run->session, in);
+	       !udp_header_names_another(run->session, in) && !udp_header_differs(run->session, in);
+}
+
+/* Some send their header in a datagram of its own, which is nothing that the target should see. */
+static bool is_header_alone(const struct udp_service *u, const struct udp_arrival *in)
+{
+	return u->svc->cfg->opt.recv_remember && in->proxy_version && !in->data.iov_len;
 }
 
 static void route(struct udp_service *u, struct udp_arrival *in, struct run *run)
@@ -137,12 +154,12 @@ static void route(struct udp_service *u, struct udp_arrival *in, struct run *run
 	}
 	if (u->svc->cfg->opt.recv_proxy && !udp_receive(u, in))
 		return;
-	udp_key_make(&key, &in->peer, &in->local, &in->client, &in->client_dst);
+	udp_service_key(u, in, &key);
 	if (!joins(run, &key, in)) {
 		end_run(run);
 		run->session = find_session(u, &key, in);
 	}
-	if (run->session)
+	if (run->session && !is_header_alone(u, in))
 		run->data[run->count++] = in->data;
 }
 

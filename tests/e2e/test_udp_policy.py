@@ -278,6 +278,62 @@ def each_node_its_own():
     same((header(first.seen[0][0])["dst"], header(second.seen[0][0])["dst"]), (SERVICE[0], FRONT[0]), "destinations")
 
 
+# --- a header that counts for what follows ---
+@case
+def a_remembered_header():
+    """Senders that put one in front of the first datagram only, or into one of its own (no payload: the target sees none)."""
+    for first in (b"one", b""):
+        up = Upstream(8000)
+        gost = start("proxyProtocol=1", "proxyProtocol.policy=require", f"proxyProtocol.from={TRUSTED}", "proxyProtocol.remember=true",
+                     "handler.proxyProtocol=2", "proxyProtocol.pass=all")
+        proxy, stranger = udp_socket(TRUSTED), udp_socket(OTHER)
+        proxy.sendto(b"too early", FRONT)
+        gost.wait_log(lambda r: r.get("reason") == MISSING, "refused without a header")
+        proxy.sendto(v2(CLIENT, SERVICE, tlvs=tlv(0xE1, b"kept")) + first, FRONT)
+        want = [first] if first else []
+        for text in (b"two", b"three"):
+            proxy.sendto(text, FRONT)
+            want.append(text)
+        stranger.sendto(b"nothing of mine", FRONT)
+        up.wait(len(want))
+        same([(payload(d), header(d)["src"], tlvs(d)) for d, _ in up.seen],
+             [(text, CLIENT[0], [(0xE1, b"kept")]) for text in want], "datagrams at the upstream")
+        same(len({s for _, s in up.seen}), 1, "source ports")
+        same([proxy.recv(100) for _ in want], want, "answers")
+        records = gost.closed()
+        same([(r["client"], r["proxyVersion"], r["inputDatagrams"]) for r in records], [("192.0.2.7:7777", 2, len(want))], "records")
+        same(gost.stop(), 0, "exit status")
+        lib.close_socket(up.sock)
+
+
+@case
+def a_remembered_header_until_the_next():
+    up = Upstream(8000)
+    gost = start("proxyProtocol=1", "proxyProtocol.remember=true", "handler.proxyProtocol=2")
+    proxy, other = udp_socket(TRUSTED), udp_socket(OTHER)
+    steps = ((proxy, b"", None), (proxy, v2(("192.0.2.1", 1), SERVICE), "192.0.2.1"), (proxy, b"", "192.0.2.1"), (other, b"", None),
+             (proxy, v2(("192.0.2.2", 2), SERVICE), "192.0.2.2"), (proxy, b"", "192.0.2.2"), (proxy, LOCAL, None), (proxy, b"", None))
+    for i, (sock, head, client) in enumerate(steps):
+        ask(sock, head + b"%d" % i, FRONT)
+        same(header(up.seen[i][0])["src"], client or sock.getsockname()[0], f"client of datagram {i}")
+    ends = [r["reason"] for r in gost.closed(5)]
+    same((ends.count("another-client"), ends.count("idle")), (3, 2), f"ends: {ends}")
+
+
+@case
+def one_gostbpf_remembers_what_another_sends_first():
+    up = Upstream(8000)
+    gost = start("proxyProtocol=1", "proxyProtocol.policy=require", "proxyProtocol.remember=true")
+    Gostbpf("-workers", 1, "-L", f"udp://127.0.0.1:8079/127.0.0.1:8080?{TTL}&handler.proxyProtocol=2&proxyProtocol.udp=first")
+    clients = [udp_socket() for _ in range(5)]
+    for turn in range(4):
+        for client in clients:
+            same(ask(client, b"%d" % turn, ("127.0.0.1", 8079))[0], b"%d" % turn, "answer")
+    same(len(up.seen), 20, "at the upstream")
+    records = gost.closed(5)
+    same(sorted((r["client"], r["inputDatagrams"]) for r in records), sorted(("%s:%d" % c.getsockname(), 4) for c in clients), "clients")
+
+
 @case
 def keys_that_cannot_mean_anything_are_errors():
     for query, words in (("proxyProtocol=1&proxyProtocol.wait=1s", "means nothing for a udp service"),
