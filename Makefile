@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # make             build/gostbpf             make check   every test (scripts/check installs what it needs first)
-# make SAN=1       ASan + UBSan, in build-san/            make install PREFIX=/usr DESTDIR=/tmp/x
+# make SAN=1       ASan + UBSan, in build-san/            make TLS=0   without OpenSSL, in build-notls/
+#                                                         make install PREFIX=/usr DESTDIR=/tmp/x
 # make V=1         show commands             make fuzz    libFuzzer harnesses (clang)      make format   clang-format
 
 VERSION := 0.1.0
@@ -12,11 +13,11 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 
 comma := ,
 SAN ?=
-BUILD := build$(if $(SAN),-san)
+TLS ?= 1# 0: without OpenSSL
+BUILD := build$(if $(SAN),-san)$(if $(filter 0,$(TLS)),-notls)
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 
-TLS ?= 1# 0: without OpenSSL
 PKGS     := $(if $(filter 0,$(TLS)),,openssl) libbpf libelf zlib yaml-0.1 jansson libcares
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
@@ -144,6 +145,6 @@ format:
 	clang-format -i user/*.c include/*.h bpf/*.c tests/*/*.c
 
 clean:
-	rm -rf build build-san build-fuzz
+	rm -rf build build-san build-notls build-san-notls build-fuzz
 
 -include $(BUILD)/gen/sockmap.bpf.d $(wildcard $(BUILD)/*/*.d)
