@@ -421,6 +421,27 @@ def other_namespaces():
 
 
 @case
+def nodes_of_a_chain_too():
+    world()
+    peer("198.18.2.2")
+    peer("127.0.0.1", 81, netns="server")
+    sandbox.sh("ip addr replace 198.18.2.77/32 dev s0")
+    sandbox.sh("nft 'add table inet seen; add chain inet seen out { type filter hook output priority 0; };"
+               " add counter inet seen to_node; add rule inet seen out meta mark 77 tcp dport 80 counter name to_node'")
+    for node, source in (("198.18.2.2:80?so_mark=77", "198.18.2.1"), ("198.18.2.2:80?interface=198.18.2.77", "198.18.2.77"),
+                         ("127.0.0.1:81?netns=server", "127.0.0.1")):
+        gost = Gostbpf("-L", "tcp://:8080", "-F", f"forward://{node}")
+        first, rest, err = ask("198.18.1.1", data=b"abc")
+        same((first.split()[:1], rest), ([source], b"abc"), f"{node} ({err})")
+        same(gost.stop(), 0, "exit status")
+    counted = sandbox.sh("nft list counter inet seen to_node")
+    check("packets 0" not in counted, f"marked packets: {counted}")
+    for query, text in (("netns=nosuch", "netns=nosuch: cannot enter"), ("interface=nosuch0", "interface=nosuch0: there is no such device")):
+        rc, out, err = lib.run(GOSTBPF, "-L", "tcp://:8080", "-F", f"forward://198.18.2.2:80?{query}", timeout=5)
+        check(rc == 1 and "node \"node-0\": " + text in json.loads((out + err).splitlines()[-1])["msg"], f"{query}: {rc} {out}{err}")
+
+
+@case
 def the_kernel_path_between_namespaces():
     world()
     lib.require_engine("sockmap")
