@@ -28,7 +28,7 @@ struct chain_node_options {
 	uint64_t connect_timeout_ns;
 	bool notls;               /* socks5: changes nothing */
 	bool no_4a;               /* socks4: disable4a */
-	bool nodelay;             /* relay: always true here (GOST's false stalls servers that speak first); kept for -O */
+	bool nodelay;             /* relay: the server answers at once, so its answer is awaited; the request always leaves at once */
 };
 
 struct chain_node_config {

@@ -21,6 +21,7 @@
 
 struct engine_ops;
 struct flow_env;
+struct flow_prefix;
 struct pair;
 struct pipe_slot;
 struct sockmap_worker;
@@ -76,6 +77,7 @@ struct flow {
 	uint8_t *hold;
 	uint32_t hold_off, hold_len, hold_cap;
 	struct pipe_slot *pipe; /* splice engine: only while it has bytes in it */
+	struct flow_prefix *prefix; /* answers in front of the payload; NULL: none (any more) */
 	/* totals since the connection began */
 	uint64_t read_bytes;    /* by user space from the source, a PROXY header we consumed included */
 	uint64_t written_bytes; /* by user space to the target, a PROXY header we sent included */

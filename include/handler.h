@@ -49,3 +49,4 @@ extern const struct handler_ops handler_socks4_ops;
 extern const struct handler_ops handler_socks5_ops;
 extern const struct handler_ops handler_auto_ops;
 extern const struct handler_ops handler_http_ops;
+extern const struct handler_ops handler_relay_ops;

@@ -36,6 +36,8 @@ struct route_result {
 	struct addr bound;         /* what the last hop said; may be unset */
 	const uint8_t *surplus;    /* bytes behind the last hop's answer: the target's first */
 	size_t surplus_len;
+	const struct connector_ops *late; /* whose answers are still to come, in front of the target's first byte */
+	unsigned late_count;
 	uint64_t read_bytes, written_bytes; /* on the socket so far, surplus included */
 };
 

@@ -40,6 +40,10 @@ void session_forward(struct session *s);
 /* What is in the input belongs to TLS. Ends in session_open_handler(). */
 void session_tls_begin(struct session *s);
 void session_tls_ready(struct session *s);
+/* --- session_late.c: answers of proxies that come in front of the target's first byte --- */
+struct route_result;
+/* 0 or -ENOMEM. */
+int session_expect_late(struct session *s, const struct route_result *res);
 
 /* --- session_preface.c: SESSION_PREFACE --- */
 /* May the client still owe us a PROXY header? */

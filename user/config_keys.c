@@ -131,6 +131,9 @@ const struct config_key config_keys[] = {
 	{ .name = "readTimeout", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_DURATION,
 	  .min = MS, .max = HOUR, SERVICE_FIELD(handshake_timeout_ns), .preset = "15s", .reloadable = true,
 	  .doc = "time for a client to say where it wants to go (http, socks, relay)" },
+	{ .name = "nodelay", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_BOOL,
+	  SERVICE_FIELD(nodelay), .preset = "false", .reloadable = true,
+	  .doc = "relay: accepted; the answer always leaves at once" },
 	{ .name = "retries", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_UINT,
 	  .field = true, .max = 100, SERVICE_FIELD(retries), .preset = "0", .reloadable = true,
 	  .doc = "further attempts to connect when one fails" },
@@ -252,7 +255,7 @@ const struct config_key config_keys[] = {
 	  .doc = "socks5: accepted; TLS inside SOCKS is never spoken" },
 	{ .name = "nodelay", .scopes = SCOPE_CONNECTOR, .home = SCOPE_CONNECTOR, .type = KEY_BOOL,
 	  CHAIN_FIELD(nodelay), .preset = "false", .reloadable = true,
-	  .doc = "relay: accepted; the request never waits for a payload" },
+	  .doc = "relay: wait for the server's answer; only for servers that give it at once" },
 
 	{ .name = "workers", .scopes = SCOPE_PROCESS, .home = SCOPE_PROCESS, .type = KEY_UINT,
 	  .max = 64, PROCESS_FIELD(workers), .preset = "0",

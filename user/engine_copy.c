@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "flow.h"
+#include "flow_prefix.h"
 
 enum { READS_PER_TURN = 8 }; /* then others have their turn */
 
@@ -34,6 +35,19 @@ static enum pump_result write_out(struct flow *flow, const uint8_t *data, size_t
 	return flow_hold(flow, data + sent, n - (size_t)sent) < 0 ? PUMP_NO_MEMORY : PUMP_BLOCKED;
 }
 
+/* Who asked for the way has been told why. */
+static enum pump_result prefix_refused(void)
+{
+	errno = ECONNREFUSED;
+	return PUMP_SRC_ERROR;
+}
+
+static enum pump_result prefix_cut(struct flow *flow)
+{
+	flow_prefix_cut(flow);
+	return prefix_refused();
+}
+
 static enum pump_result copy_once(struct flow *flow)
 {
 	struct flow_env *env = flow_env(flow);
@@ -44,7 +58,7 @@ static enum pump_result copy_once(struct flow *flow)
 		return PUMP_BLOCKED;
 	ssize_t n = recv(flow_src_fd(flow), env->buf, env->buf_size, 0);
 	if (n == 0)
-		return PUMP_EOF;
+		return flow->prefix ? prefix_cut(flow) : PUMP_EOF;
 	if (n < 0 && errno == EINTR)
 		return PUMP_YIELD;
 	if (n < 0 && errno != EAGAIN)
@@ -55,6 +69,11 @@ static enum pump_result copy_once(struct flow *flow)
 		return PUMP_BLOCKED;
 	}
 	flow_note_read(flow, (size_t)n, env->buf_size);
+	if (flow->prefix) {
+		n = flow_strip(flow, env->buf, (size_t)n);
+		if (n <= 0)
+			return n ? prefix_refused() : PUMP_YIELD;
+	}
 	return write_out(flow, env->buf, (size_t)n);
 }
 

@@ -13,6 +13,7 @@
 
 #include "engine.h"
 #include "flow.h"
+#include "flow_prefix.h"
 #include "tls.h"
 
 enum { READS_PER_TURN = 8, BATCH = 64 * 1024 };
@@ -28,11 +29,28 @@ static ssize_t as_syscall(ssize_t n)
 	return -1;
 }
 
-ssize_t pair_recv(struct pair *pair, int side, void *buf, size_t len)
+static ssize_t recv_any(struct pair *pair, int side, void *buf, size_t len)
 {
 	if (pair->tls[side])
 		return as_syscall(tls_read(pair->tls[side], buf, len));
 	return recv(pair->io[side].fd, buf, len, MSG_DONTWAIT);
+}
+
+ssize_t pair_recv(struct pair *pair, int side, void *buf, size_t len)
+{
+	struct flow *flow = &pair->flow[side];
+	ssize_t n, rest;
+
+	do {
+		n = rest = recv_any(pair, side, buf, len);
+		if (n >= 0 && flow->prefix)
+			rest = n ? flow_strip(flow, buf, (size_t)n) : flow_prefix_cut(flow);
+		if (n > rest)
+			flow->read_bytes += (uint64_t)(n - (rest > 0 ? rest : 0));
+	} while (n > 0 && !rest);
+	if (n >= 0 && rest < 0)
+		errno = ECONNREFUSED;
+	return rest;
 }
 
 ssize_t pair_send(struct pair *pair, int side, const void *buf, size_t len)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "engine.h"
+#include "flow_prefix.h"
 #include "sockmap.h"
 #include "tls.h"
 
@@ -110,6 +111,10 @@ static void hold_free(struct flow *flow)
 void flow_drop(struct flow *flow)
 {
 	hold_free(flow);
+static void prefix_free(struct flow *flow)
+{
+	flow_prefix_free(flow->prefix);
+	flow->prefix = NULL;
 }
 
 enum pump_result pump_flush_hold(struct flow *flow)
@@ -191,6 +196,7 @@ void pair_finish(struct pair *pair, enum pair_end end)
 		sockmap_detach_flow(&pair->flow[i]);
 		pump_splice_release(&pair->flow[i]);
 		hold_free(&pair->flow[i]);
+		prefix_free(&pair->flow[i]);
 	}
 	/* The upstream first: its end is what frees the most. */
 	close_side(pair, SIDE_UPSTREAM, end_is_clean(end));
@@ -231,6 +237,14 @@ static void flow_finish(struct flow *flow)
 		pair_socket_error(pair, !flow->side, errno);
 }
 
+/* An answer in front of the payload must be seen, so it is copied. */
+static enum pump_result pump(struct flow *flow)
+{
+	const struct engine_ops *engine = flow_pair(flow)->engine;
+
+	return flow->prefix && engine != &engine_tls_ops ? pump_copy(flow) : engine->pump(flow);
+}
+
 /* --- running ------------------------------------------------------------------------------------ */
 
 static void on_yield(struct loop_task *task)
@@ -262,7 +276,7 @@ static void target_failed(struct flow *flow, int err)
 	if (reverse->state == FLOW_OPEN && reverse->path == PATH_NATIVE) {
 		reverse->readable = true;
 		reverse->rdhup = true;
-		pair->engine->pump(reverse);
+		pump(reverse);
 	}
 	pair_socket_error(pair, !flow->side, err);
 }
@@ -293,7 +307,7 @@ static bool wants_join(struct flow *flow)
 {
 	const struct pair *pair = flow_pair(flow);
 
-	return pair->env->sockmap && !flow->no_splice && !flow->rdhup &&
+	return pair->env->sockmap && !flow->no_splice && !flow->rdhup && !flow->prefix &&
 	       splice_policy_wants_in(&flow->policy, pair->engine->mode);
 }
 
@@ -320,7 +334,7 @@ void flow_run(struct flow *flow)
 	if (wants_join(flow) && flow->whole && !flow_empty(flow) && pump_flush_hold(flow) == PUMP_YIELD &&
 	    flow_empty(flow) && sockmap_join(flow))
 		return;
-	enum pump_result result = pair->engine->pump(flow);
+	enum pump_result result = pump(flow);
 	int err = errno;
 	switch (result) {
 	case PUMP_BLOCKED:
@@ -465,6 +479,7 @@ void pair_discard(struct pair *pair)
 		loop_io_close(pair->env->loop, &pair->io[i]);
 		pair_secure(pair, i, NULL);
 		hold_free(&pair->flow[i]);
+		prefix_free(&pair->flow[i]);
 	}
 }
 

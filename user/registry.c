@@ -28,6 +28,7 @@ static const struct handler_row {
 	{"socks5", &handler_socks5_ops},
 	{"socks", &handler_socks5_ops},
 	{"auto", &handler_auto_ops},
+	{"relay", &handler_relay_ops},
 	{"udp", NULL},
 };
 

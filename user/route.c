@@ -32,6 +32,8 @@ struct walk {
 	struct connector_request ask;
 	struct hop_line line;
 	size_t hop; /* whose turn it is */
+	const struct connector_ops *late; /* the hops before it that have not answered yet, see connector.h */
+	unsigned late_count;
 	char target[ADDR_TEXT_MAX]; /* what the target's name was found to be; "": the last hop is told the name */
 	bool securing; /* TLS with it comes first */
 	struct {
@@ -99,6 +101,8 @@ static void succeed(struct route *r, struct loop_io *io)
 		res.surplus_len = line->in_len;
 		res.read_bytes = line->read_bytes;
 		res.written_bytes = line->written_bytes;
+		res.late = r->walk->late;
+		res.late_count = r->walk->late_count;
 		res.tls = line->tls;
 		line->tls = NULL;
 	}
@@ -215,6 +219,7 @@ static void ask_for(struct route *r, const struct chain_node *node)
 		.user = node->cfg->auth.user,
 		.password = node->cfg->auth.password,
 		.no_4a = node->cfg->opt.no_4a,
+		.nodelay = node->cfg->opt.nodelay || (next && next->tls), /* TLS does not begin behind anything */
 	};
 	w->connector = (struct connector){.ops = node->connector, .req = &w->ask};
 }
@@ -233,6 +238,10 @@ static bool begin_connector(struct route *r, const struct chain_node *node)
 	if (!hop_line_say(&w->line, w->connector.out, w->connector.out_len)) {
 		out_of_memory(r);
 		return false;
+	}
+	if (w->connector.late) {
+		w->late = node->connector;
+		w->late_count++;
 	}
 	return true;
 }
@@ -291,11 +300,37 @@ static bool hop_done(struct route *r)
 	return enter_hop(r);
 }
 
+/* Takes the answers of earlier hops off the input. 1: all are there, 0: needs more, -1: the route has moved on. */
+static int feed_late(struct route *r)
+{
+	struct walk *w = r->walk;
+
+	while (w->late_count) {
+		struct connector reader = {.ops = w->late, .req = &w->ask};
+		size_t consumed = 0;
+		enum connector_result result = reader.ops->input(&reader, w->line.in, w->line.in_len, &consumed);
+		if (result == CONNECTOR_MORE)
+			return 0;
+		if (result == CONNECTOR_FAILED) {
+			w->hop -= w->late_count;
+			hop_said_no(r, reader.error);
+			return -1;
+		}
+		hop_line_take(&w->line, consumed);
+		w->late_count--;
+	}
+	return 1;
+}
+
 /* Feeds what is there. 1: the hop is through, 0: needs more, -1: the route has moved on. */
 static int feed(struct route *r)
 {
 	struct walk *w = r->walk;
 	size_t consumed = 0;
+	int rc = feed_late(r);
+
+	if (rc <= 0)
+		return rc;
 
 	w->connector.out_len = 0;
 	enum connector_result result = w->connector.ops->input(&w->connector, w->line.in, w->line.in_len, &consumed);
@@ -343,7 +378,7 @@ static void walk_on(struct route *r)
 			succeed(r, &r->io);
 			return;
 		}
-		if (node_of(r, w->hop)->connector->transparent) {
+		if (node_of(r, w->hop)->connector->transparent || w->connector.late) {
 			if (!hop_done(r))
 				return;
 			continue;
@@ -479,6 +514,7 @@ static void attempt(struct route *r)
 		w->hop = 0;
 		hop_line_reset(&w->line);
 		w->securing = false;
+		w->late_count = 0;
 		host = node_of(r, 0)->host;
 		port = node_of(r, 0)->port;
 		loop_timer_set(r->req.loop, &r->timer, r->req.timeout_ns, on_deadline);

@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "flow_prefix.h"
 #include "proxy_send.h"
 #include "route.h"
 #include "session_access.h"
@@ -143,6 +144,10 @@ static int hold_payload(struct session *s)
 /* A header that cannot say everything it was told to is not sent shorter. */
 static void opening_failed(struct session *s, int err)
 {
+	if (err == -ECONNREFUSED) {
+		session_fail(s, LOG_DEBUG, "upstream-error", "a proxy on the way said no");
+		return;
+	}
 	if (err == -ENOMEM) {
 		session_fail(s, LOG_ERROR, "no-memory", "no memory for the first bytes");
 		return;
@@ -173,10 +178,24 @@ void session_forward(struct session *s)
 	pair_start(&s->pair, s->pair.io[SIDE_CLIENT].fd, s->pair.io[SIDE_UPSTREAM].fd);
 }
 
-/* What the target said already comes behind what the handler says. */
+/* What the target said already, into the worker's buffer: without a late answer of a proxy, which stands in front of it. */
+static ssize_t take_surplus(struct session *s, const struct route_result *res)
+{
+	struct flow *flow = &s->pair.flow[SIDE_UPSTREAM];
+
+	memcpy(s->host->env.buf, res->surplus, res->surplus_len);
+	if (!flow->prefix)
+		return (ssize_t)res->surplus_len;
+	ssize_t n = flow_strip(flow, s->host->env.buf, res->surplus_len);
+	return n < 0 ? -ECONNREFUSED : n;
+}
+
+/* It comes behind what the handler says. */
 static int hold_surplus(struct session *s, const struct route_result *res)
 {
-	return res->surplus_len ? flow_hold(&s->pair.flow[SIDE_UPSTREAM], res->surplus, res->surplus_len) : 0;
+	ssize_t n = res->surplus_len ? take_surplus(s, res) : 0;
+
+	return n > 0 ? flow_hold(&s->pair.flow[SIDE_UPSTREAM], s->host->env.buf, (size_t)n) : (int)n;
 }
 
 static void open_forwarding(struct session *s, const struct route_result *res)
@@ -195,6 +214,8 @@ static void connected(struct session *s, const struct route_result *res)
 {
 	int err = hold_header(s);
 
+	if (!err && res->late_count)
+		err = session_expect_late(s, res);
 	if (err) {
 		opening_failed(s, err);
 		return;
@@ -203,7 +224,7 @@ static void connected(struct session *s, const struct route_result *res)
 		s->handler->connected(s);
 	if (s->state == SESSION_DIALING)
 		open_forwarding(s, res);
-	else if (s->state == SESSION_EXCHANGE && res->surplus_len)
+	else if (s->state == SESSION_EXCHANGE && res->surplus_len && take_surplus(s, res))
 		session_fail(s, LOG_WARN, "upstream-error", "the target spoke before it was asked");
 }
 

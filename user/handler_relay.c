@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * handler_relay.c - the server side of GOST's relay protocol: CONNECT, or forwarding to the service's own targets.
+ *
+ * Why the answer is sent at once: GOST's server glues it to the target's first bytes unless nodelay is set, which makes a
+ * client that waits for it wait for ever; one that does not wait takes it off just as well.
+ * With a forwarder the requested address is ignored, as in GOST. A message that is not of the protocol is not answered.
+ * Owns: nothing. Never: answers before it knows.
+ * See: include/proto_relay.h, user/handler_relay_bind.c.
+ */
+#include "handler.h"
+
+#include "proto_relay.h"
+#include "session.h"
+
+static void refuse(struct session *s, enum relay_status status, const char *reason, const char *text)
+{
+	uint8_t reply[RELAY_FIXED];
+	struct relay_builder b;
+
+	relay_begin(&b, status, reply, sizeof(reply));
+	session_refuse(s, reason, reply, (size_t)relay_end(&b), "%s", text);
+}
+
+static bool authenticated(struct session *s, const struct relay_message *m)
+{
+	if (!session_needs_auth(s))
+		return true;
+	return m->has_user &&
+	       session_authenticate(s, m->user.data, m->user.len, m->password.data, m->password.len);
+}
+
+static void connect_to(struct session *s, const struct relay_message *m)
+{
+	char host[RELAY_HOST_MAX] = "";
+	uint16_t port = 0;
+
+	if (m->at_count == 1) {
+		relay_endpoint_host(&m->at[0], host);
+		port = m->at[0].port;
+	}
+	session_consume(s, m->consumed);
+	if (s->svc->node_count)
+		session_connect(s);
+	else if (!host[0] || !port)
+		refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request names no address");
+	else
+		session_connect_to(s, host, port);
+}
+
+static void on_request(struct session *s, const struct relay_message *m)
+{
+	uint8_t command = m->code & RELAY_COMMAND_MASK;
+	bool udp = m->code & RELAY_FLAG_UDP || m->network == RELAY_NET_UDP;
+
+	if (!authenticated(s, m))
+		refuse(s, RELAY_UNAUTHORIZED, "unauthorized", "wrong or missing credentials");
+	else if (command > RELAY_CONNECT || udp || m->network > RELAY_NET_UDP)
+		refuse(s, command == RELAY_BIND ? RELAY_FORBIDDEN : RELAY_BAD_REQUEST, "bad-request",
+		       "the request is for something that is not served here");
+	else
+		connect_to(s, m);
+}
+
+static void relay_start(struct session *s)
+{
+	(void)s;
+}
+
+static void relay_input(struct session *s)
+{
+	struct relay_message m;
+	const char *why;
+
+	switch (relay_parse(s->input.data, s->input.len, &m, &why)) {
+	case RELAY_NEED_MORE:
+		return;
+	case RELAY_REJECT:
+		session_fail(s, LOG_INFO, "bad-request", "%s", why);
+		return;
+	case RELAY_ACCEPT:
+		on_request(s, &m);
+		return;
+	}
+}
+
+static void relay_connected(struct session *s)
+{
+	uint8_t reply[RELAY_FIXED];
+	struct relay_builder b;
+
+	relay_begin(&b, RELAY_OK, reply, sizeof(reply));
+	session_reply(s, reply, (size_t)relay_end(&b));
+}
+
+static void relay_refused(struct session *s, enum dial_outcome why)
+{
+	if (why == DIAL_NO_NODE)
+		refuse(s, RELAY_UNAVAILABLE, "dial-failed", "there is no target");
+	else if (why == DIAL_BYPASSED)
+		refuse(s, RELAY_FORBIDDEN, "bypassed", "the target is not allowed");
+	else if (s->svc->node_count)
+		refuse(s, RELAY_HOST_UNREACHABLE, "dial-failed", "no target is left to try");
+	else
+		refuse(s, RELAY_NETWORK_UNREACHABLE, "dial-failed", "the target cannot be reached");
+}
+
+const struct handler_ops handler_relay_ops = {
+	.name = "relay",
+	.input_max = RELAY_MESSAGE_MAX,
+	.start = relay_start,
+	.input = relay_input,
+	.connected = relay_connected,
+	.refused = relay_refused,
+};
