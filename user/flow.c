@@ -111,6 +111,8 @@ static void hold_free(struct flow *flow)
 void flow_drop(struct flow *flow)
 {
 	hold_free(flow);
+}
+
 static void prefix_free(struct flow *flow)
 {
 	flow_prefix_free(flow->prefix);

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "flow_prefix.h"
 #include "session_states.h"
 
 enum { EXCHANGE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
@@ -33,6 +34,8 @@ void session_again(struct session *s)
 	flow_drop(&s->pair.flow[SIDE_CLIENT]);
 	s->pair.flow[SIDE_CLIENT].written_bytes = 0;
 	s->pair.flow[SIDE_UPSTREAM].read_bytes = 0;
+	flow_prefix_free(s->pair.flow[SIDE_UPSTREAM].prefix);
+	s->pair.flow[SIDE_UPSTREAM].prefix = NULL;
 	s->connected_ns = 0;
 	s->node = -1;
 	s->pick = (struct selector_pick){0};
