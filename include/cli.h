@@ -26,6 +26,8 @@ enum cli_action {
 	CLI_DUMP_YAML,
 	CLI_VERSION,
 	CLI_HELP,
+	CLI_CHECK,   /* as a run would begin, and no further */
+	CLI_EXPLAIN, /* show what a run would take for true */
 	CLI_COMMAND, /* command, argc and argv are set */
 };
 
@@ -33,7 +35,7 @@ struct cli {
 	enum cli_action action;
 	const char **urls, **hops, **sources; /* -L, -F and -C, each in its order */
 	size_t url_count, hop_count, source_count;
-	bool debug, trace;					     /* -D, -DD */
+	bool debug, trace, lenient;				     /* -D, -DD, -lenient */
 	const char *engine, *workers, *budget, *flow_budget, *drain; /* NULL: not given */
 	const struct cli_command *command;
 	int argc;

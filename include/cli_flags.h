@@ -34,6 +34,14 @@ struct cli_flag {
 
 extern const struct cli_flag cli_flags[];
 
+/* A word in front of the flags, which then mean what they mean in a run. */
+struct cli_mode {
+	const char *name; /* NULL ends the table */
+	enum cli_action action;
+	const char *doc;
+};
+extern const struct cli_mode cli_modes[];
+
 static inline const char **cli_flag_text(struct cli *cli, const struct cli_flag *flag)
 {
 	return (const char **)((char *)cli + flag->offset);

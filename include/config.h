@@ -75,6 +75,9 @@ struct config {
 	struct log_section log;
 	struct process_options process;
 	bool process_present; /* the gostbpf: section or one of its flags was given */
+	bool lenient;		   /* -lenient: GOST's harmless words that we do not support are warned about */
+	struct name_list warnings; /* one sentence each, with its place */
+	struct config_origins *origins; /* NULL: nobody wants to know (config_explain() does) */
 };
 
 void config_init(struct config *cfg); /* defaults */
@@ -113,6 +116,14 @@ int config_check_runtime(const struct config *cfg, struct config_error *err);
 /* -O: GOST's shape (durations in nanoseconds in JSON, as GOST prints them). 0 or -errno. */
 int config_dump_json(const struct config *cfg, FILE *out);
 int config_dump_yaml(const struct config *cfg, FILE *out);
+
+/* Call before the sources are read, for config_explain() to know what stands where. 0 or -ENOMEM. */
+int config_keep_origins(struct config *cfg);
+/*
+ * After config_resolve(): the whole as YAML with defaults, each value with its origin behind it as a comment, for each
+ * service which engine it can use and why. Passwords are hidden. 0 or -errno.
+ */
+int config_explain(const struct config *cfg, FILE *out);
 
 /* Parses "30s", "1m30s", "500ms", or a bare integer (seconds, GOST's metadata rule). 0 or -EINVAL. */
 int config_parse_duration(const char *text, uint64_t *ns_out);

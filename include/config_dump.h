@@ -25,6 +25,8 @@ void dump_put_auth(struct dump *d, json_t *object, const struct auth_config *aut
 void dump_put_tls(struct dump *d, json_t *object, const struct tls_config *tls);
 /* GOST's "bypass" for one name, "bypasses" for several. */
 void dump_put_names(struct dump *d, json_t *object, const char *one, const char *several, const struct name_list *list);
+json_t *dump_process(struct dump *d, const struct process_options *opt);
+bool dump_needs_quotes(const char *text); /* it would be read as a number, a boolean or nothing */
 json_t *dump_selector(struct dump *d, const struct selector_config *selector);
 void dump_chains(struct dump *d, json_t *out, const struct config *cfg);
 void dump_access(struct dump *d, json_t *out, const struct access_config *a);

@@ -19,6 +19,25 @@ int config_fail_at(struct config_error *err, int rc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int config_no_memory(struct config_error *err); /* -ENOMEM */
 
+/* --- -lenient ------------------------------------------------------------------------------------ */
+
+/*
+ * Whether a word that is GOST's and not ours may be passed over: only with -lenient, and only if leaving it out can
+ * neither open nor redirect anything. Then a warning is kept: "WHERE: WORD "name" is not supported yet: ignored".
+ */
+bool config_pass_over(struct config *cfg, const char *word, const char *name, const char *where);
+
+/* --- origins -------------------------------------------------------------------------------------- */
+
+/* What stands at path ("services[0].handler.type"). The last one wins. origins may be NULL: nothing happens. */
+void config_note_origin(struct config_origins *origins, const char *path, const char *where);
+/* NULL: nothing is known of that path. */
+const char *config_find_origin(struct config_origins *origins, const char *path);
+#define CONFIG_PATH_MAX 256
+/* Cut when it is too long: such a path finds nothing. */
+void config_format_path(char out[static CONFIG_PATH_MAX], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void config_origins_free(struct config_origins *origins);
+
 /* --- building the tree ------------------------------------------------------------------------- */
 
 /*
@@ -87,6 +106,9 @@ extern const char *const config_log_levels[];
 bool config_is_udp(const struct service_config *svc);
 /* Types that go together, keys that mean something for this kind of service. After its options are filled. */
 int config_check_udp(struct service_config *svc, struct config_error *err);
+
+/* Whether that key means something for this kind of service. */
+bool config_key_fits(const char *key, const struct service_config *svc);
 
 /* --- addresses --------------------------------------------------------------------------------- */
 

@@ -11,6 +11,8 @@
 #include "config_spec.h"
 
 struct url {
+	struct config *cfg; /* that is being filled */
+	const char *origin;
 	struct config_spec spec;
 	char handler[WORD_MAX], listener[WORD_MAX];
 	struct config_hostport listen;

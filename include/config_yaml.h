@@ -15,6 +15,9 @@
 struct yaml_reader {
 	const char *name; /* of the source */
 	struct config_error *err;
+	struct config *cfg;   /* that is being filled */
+	char path[256];	      /* where the reader is: "services[0].handler", for explain; cut when too long */
+	size_t path_len;
 };
 
 /* A table ends with a row without a name; at most 32 rows. A null value counts as not given, unless it guards something. */
@@ -66,6 +69,14 @@ int yaml_read_key(struct yaml_reader *r, const char *name, const struct tree_nod
 /* A mapping whose keys are rows of the key table, straight into the scope's struct. */
 int yaml_read_keys(struct yaml_reader *r, const struct tree_node *map, unsigned scope,
 		   const char *const *later, void *target);
+
+/* Goes one step down the path; the return value is for yaml_path_pop(). name NULL: element number index. */
+size_t yaml_path_push(struct yaml_reader *r, const char *name, size_t index);
+void yaml_path_pop(struct yaml_reader *r, size_t len);
+/* How many elements a section of the top level has from earlier sources; 0 for any other list. */
+size_t yaml_section_count(const struct config *cfg, const char *path);
+/* Notes that what the path leads to was written at node. */
+void yaml_path_note(struct yaml_reader *r, const struct tree_node *node);
 
 /* A new sentence at node, or the place put before the sentence that r->err holds. */
 int yaml_fail(struct yaml_reader *r, const struct tree_node *node, const char *fmt, ...)

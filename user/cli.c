@@ -39,6 +39,8 @@ const struct cli_flag cli_flags[] = {
 	  .doc = "how long SIGTERM waits for sessions to end (default 30s)" },
 	{ .name = "D", .kind = CLI_FLAG_BOOL, FLAG_AT(debug), RUN, .doc = "log level debug" },
 	{ .name = "DD", .kind = CLI_FLAG_BOOL, FLAG_AT(trace), RUN, .doc = "log level trace" },
+	{ .name = "lenient", .kind = CLI_FLAG_BOOL, FLAG_AT(lenient), RUN,
+	  .doc = "warn about GOST's words that are not supported and harmless to ignore, instead of refusing them" },
 	{ .name = "api", .kind = CLI_FLAG_LATER, .arg = "ADDR", RUN,
 	  .doc = "web API (not supported yet)" },
 	{ .name = "metrics", .kind = CLI_FLAG_LATER, .arg = "ADDR", RUN,
@@ -55,6 +57,12 @@ const struct cli_flag cli_flags[] = {
 	{ 0 },
 };
 /* clang-format on */
+
+const struct cli_mode cli_modes[] = {
+	{"check", CLI_CHECK, "read the configuration of -C, -L and -F, say what is wrong with it, serve nothing"},
+	{"explain", CLI_EXPLAIN, "print the whole of it: defaults, where each value comes from, engines and why"},
+	{0},
+};
 
 static const struct cli_flag *find_flag(const char *name, size_t len)
 {
@@ -94,6 +102,10 @@ static int set_dump(struct cli *cli, const char *format, struct config_error *er
 {
 	if (strcmp(format, "json") && strcmp(format, "yaml")) {
 		config_fail(err, "invalid value \"%s\" for flag -O: expected json or yaml", format);
+		return CLI_EXIT_USAGE;
+	}
+	if (cli->action == CLI_CHECK || cli->action == CLI_EXPLAIN) {
+		config_fail(err, "-O goes with neither check nor explain");
 		return CLI_EXIT_USAGE;
 	}
 	if (cli->action != CLI_VERSION)
@@ -169,7 +181,7 @@ static int parse_flag(int argc, char **argv, int *at, struct cli *cli, struct co
 static int refuse_word(const char *word, struct config_error *err)
 {
 	if (!strcmp(word, "--"))
-		config_fail(err, "\"--\" is not supported: give several -L to one process");
+		config_fail(err, "\"--\" does not go with a command");
 	else
 		config_fail(err, "\"%s\" is neither a flag nor a flag's value", word);
 	return CLI_EXIT_USAGE;
@@ -183,9 +195,23 @@ static const struct cli_command *find_command(const struct cli_command *commands
 	return NULL;
 }
 
+/* Words in front of the flags of a run. Returns how many there are. */
+static int find_mode(const char *word, enum cli_action *action)
+{
+	for (const struct cli_mode *mode = cli_modes; mode->name; mode++) {
+		if (strcmp(mode->name, word))
+			continue;
+		*action = mode->action;
+		return 1;
+	}
+	return 0;
+}
+
 int cli_parse(int argc, char **argv, const struct cli_command *commands, struct cli *out,
 	      struct config_error *err)
 {
+	int first = 1;
+
 	*out = (struct cli){.command = argc > 1 ? find_command(commands, argv[1]) : NULL};
 	if (out->command) {
 		out->action = CLI_COMMAND;
@@ -193,7 +219,9 @@ int cli_parse(int argc, char **argv, const struct cli_command *commands, struct 
 		out->argv = argv + 1;
 		return 0;
 	}
-	for (int i = 1; i < argc && out->action != CLI_HELP; i++) {
+	if (argc > 1)
+		first += find_mode(argv[1], &out->action);
+	for (int i = first; i < argc && out->action != CLI_HELP; i++) {
 		if (argv[i][0] != '-' || !argv[i][1] || !strcmp(argv[i], "--"))
 			return refuse_word(argv[i], err);
 		int rc = parse_flag(argc, argv, &i, out, err);

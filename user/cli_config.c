@@ -77,11 +77,23 @@ static int apply_log_level(const struct cli *cli, struct config *cfg, struct con
 	const char *level = getenv("GOST_LOGGER_LEVEL");
 
 	if (cli->trace || cli->debug)
+		config_note_origin(cfg->origins, "log.level", cli->trace ? "-DD" : "-D");
+	if (cli->trace || cli->debug)
 		return config_set_log_level(cfg, cli->trace ? "trace" : "debug", err);
 	if (!level || !level[0])
 		return 0;
+	config_note_origin(cfg->origins, "log.level", "environment GOST_LOGGER_LEVEL");
 	int rc = config_set_log_level(cfg, level, err);
 	return rc ? config_fail_at(err, rc, "environment variable GOST_LOGGER_LEVEL") : 0;
+}
+
+static void note_process(struct config *cfg, const struct cli_flag *flag)
+{
+	char path[64], where[64];
+
+	snprintf(path, sizeof(path), "gostbpf.%s", flag->key);
+	snprintf(where, sizeof(where), "-%s", flag->name);
+	config_note_origin(cfg->origins, path, where);
 }
 
 static int apply_process(const struct cli *cli, struct config *cfg, struct config_error *err)
@@ -93,6 +105,8 @@ static int apply_process(const struct cli *cli, struct config *cfg, struct confi
 		int rc = value ? config_set_process(cfg, flag->key, value, err) : 0;
 		if (rc)
 			return config_fail_at(err, rc, "-%s", flag->name);
+		if (value)
+			note_process(cfg, flag);
 	}
 	return 0;
 }
@@ -120,7 +134,12 @@ static int add_sources(const struct cli *cli, struct config *cfg, struct config_
 
 int cli_build_config(const struct cli *cli, struct config *cfg, struct config_error *err)
 {
-	int rc = add_sources(cli, cfg, err);
+	int rc = 0;
+
+	cfg->lenient = cli->lenient;
+	if (cli->action == CLI_EXPLAIN && config_keep_origins(cfg))
+		return config_no_memory(err);
+	rc = add_sources(cli, cfg, err);
 
 	if (!rc && !cfg->service_count)
 		rc = config_fail(err, "nothing to serve: the configuration has no services");

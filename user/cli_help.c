@@ -63,9 +63,11 @@ void cli_print_help(FILE *out, const struct cli_command *commands)
 	cli_print_usage(out);
 	fputc('\n', out);
 	print_flags(out);
+	fputs("commands\n", out);
+	for (const struct cli_mode *mode = cli_modes; mode->name; mode++)
+		fprintf(out, "  %-18s %s\n", mode->name, mode->doc);
 	for (const struct cli_command *command = commands; command && command->name; command++)
-		fprintf(out, "%s  %-18s %s\n", command == commands ? "commands\n" : "", command->name,
-			command->doc);
+		fprintf(out, "  %-18s %s\n", command->name, command->doc);
 	fputc('\n', out);
 	print_examples(out);
 	fputs("\nkeys, by scope (default) [kind]\n", out);

@@ -86,6 +86,8 @@ void config_free(struct config *cfg)
 	free(cfg->services);
 	config_chains_fini(cfg);
 	config_access_fini(&cfg->access);
+	config_names_fini(&cfg->warnings);
+	config_origins_free(cfg->origins);
 	free(cfg->log.level);
 	free(cfg->log.format);
 	free(cfg->log.output);

@@ -228,7 +228,7 @@ static json_t *dump_log(struct dump *d, const struct log_section *log)
 	return out;
 }
 
-static json_t *dump_process(struct dump *d, const struct process_options *opt)
+json_t *dump_process(struct dump *d, const struct process_options *opt)
 {
 	json_t *out = json_object();
 

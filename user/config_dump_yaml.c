@@ -19,7 +19,7 @@ static int emit(yaml_emitter_t *emitter, yaml_event_t *event, int made)
 }
 
 /* Strings that YAML 1.1 or 1.2 would read as a number, a time, a boolean or nothing. */
-static bool needs_quotes(const char *text)
+bool dump_needs_quotes(const char *text)
 {
 	static const char *const words[] = {"",	  "~",	"null", "true", "false", "yes",
 					    "no", "on", "off",	"y",	"n",	 NULL};
@@ -93,7 +93,7 @@ static int emit_value(yaml_emitter_t *emitter, json_t *value)
 	case JSON_FALSE:
 		return emit_scalar(emitter, json_is_true(value) ? "true" : "false", false);
 	default:
-		return emit_scalar(emitter, json_string_value(value), needs_quotes(json_string_value(value)));
+		return emit_scalar(emitter, json_string_value(value), dump_needs_quotes(json_string_value(value)));
 	}
 }
 

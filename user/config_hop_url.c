@@ -21,6 +21,8 @@
 
 /* What all nodes of the hop get. */
 struct node_url {
+	struct config *cfg; /* that is being filled */
+	const char *origin;
 	struct config_spec spec;
 	char connector[WORD_MAX], dialer[WORD_MAX];
 	struct metadata hop, node, connector_md, dialer_md;
@@ -85,7 +87,7 @@ static int add_key(struct node_url *url, const char *name, const char *value, st
 		return config_fail(err, "there is an empty key in the query");
 	int rc = config_key_find(bare, scopes, &key, err);
 	if (rc)
-		return rc;
+		return config_pass_over(url->cfg, "key", bare, url->origin) ? 0 : rc;
 	switch (scopes == SCOPE_CHAIN ? key->home : scopes) {
 	case SCOPE_HOP:
 		return config_key_add(&url->hop, key, value, err);
@@ -254,6 +256,8 @@ int config_add_hop(struct config *cfg, const char *spec, struct config_error *er
 		rc = config_no_memory(err);
 		goto out;
 	}
+	url.cfg = cfg;
+	url.origin = origin;
 	rc = parse_spec(&url, config_spec_trim(copy), err);
 	if (!rc)
 		rc = fill_hop(hop, &url, origin, chain->hop_count - 1, err);

@@ -40,6 +40,13 @@ static int check_keys(const struct metadata *md, bool udp, struct config_error *
 	return 0;
 }
 
+bool config_key_fits(const char *key, const struct service_config *svc)
+{
+	bool udp = config_is_udp(svc);
+
+	return udp ? config_list_has(udp_only, key) || config_list_has(with_udp, key) : !config_list_has(udp_only, key);
+}
+
 static int check_version(int version, struct config_error *err)
 {
 	return version == 1 ? config_fail(err, "proxyProtocol=1: version 1 of the header cannot say udp; write 2") : 0;

@@ -274,6 +274,8 @@ int config_add_url(struct config *cfg, const char *spec, struct config_error *er
 		rc = config_no_memory(err);
 		goto out;
 	}
+	url.cfg = cfg;
+	url.origin = origin;
 	rc = parse_spec(&url, config_spec_trim(copy), err);
 	if (!rc)
 		rc = add_services(cfg, &url, origin, err);

@@ -40,7 +40,7 @@ static int add_key(struct url *url, const char *name, const char *value, struct 
 		return config_fail(err, "there is an empty key in the query");
 	int rc = config_key_find(bare, scopes, &key, err);
 	if (rc)
-		return rc;
+		return config_pass_over(url->cfg, "key", bare, url->origin) ? 0 : rc;
 	switch (scopes == SCOPE_URL ? key->home : scopes) {
 	case SCOPE_SERVICE:
 		return config_key_add(&url->metadata, key, value, err);

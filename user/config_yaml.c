@@ -351,7 +351,7 @@ int config_add_yaml(struct config *cfg, const char *name, const char *text, size
 		{"gostbpf", read_process},
 		{0},
 	};
-	struct yaml_reader r = {.name = name, .err = err};
+	struct yaml_reader r = {.name = name, .err = err, .cfg = cfg};
 	struct tree_node *root = NULL;
 	int rc = config_tree_parse(name, text, len, &root, err);
 

@@ -55,8 +55,12 @@ int yaml_read_list(struct yaml_reader *r, const struct tree_node *list,
 {
 	if (list->kind != TREE_LIST)
 		return yaml_fail(r, list, "expected a list");
-	for (const struct tree_node *item = list->first; item; item = item->next) {
+	size_t index = yaml_section_count(r->cfg, r->path); /* a second source goes on where the first ended */
+	for (const struct tree_node *item = list->first; item; item = item->next, index++) {
+		size_t len = yaml_path_push(r, NULL, index);
+		yaml_path_note(r, item);
 		int rc = read(r, item, target);
+		yaml_path_pop(r, len);
 		if (rc)
 			return rc;
 	}
@@ -81,10 +85,18 @@ static int fail_key(struct yaml_reader *r, const struct tree_node *key, const st
 static const char *const guards[] = {"auth",   "auther",   "authers", "admission", "admissions",
 				     "bypass", "bypasses", "tls",     "limiter",   "climiter",   "rlimiter", NULL};
 
+static bool pass_over(struct yaml_reader *r, const struct tree_node *key, const char *word)
+{
+	char where[300];
+
+	snprintf(where, sizeof(where), "%.*s:%u:%u", 200, r->name, key->line, key->column);
+	return config_pass_over(r->cfg, word, key->text, where);
+}
+
 /* A field that GOST reads and we do not may stand there as long as it is empty. */
 static int refuse_later(struct yaml_reader *r, const struct tree_node *key, const char *word)
 {
-	if (config_tree_is_empty(key->next))
+	if (config_tree_is_empty(key->next) || pass_over(r, key, word))
 		return 0;
 	return yaml_fail(r, key, "%s \"%s\" is not supported yet", word, key->text);
 }
@@ -98,8 +110,13 @@ static int read_field(struct yaml_reader *r, const struct tree_node *key, const 
 		if (*seen & 1u << i)
 			return yaml_fail(r, key, "%s \"%s\" is given twice", word, key->text);
 		*seen |= 1u << i;
-		if (!config_tree_is_null(key->next))
-			return fields[i].read(r, key->next, target);
+		if (!config_tree_is_null(key->next)) {
+			size_t len = yaml_path_push(r, fields[i].name, 0);
+			yaml_path_note(r, key->next);
+			int rc = fields[i].read(r, key->next, target);
+			yaml_path_pop(r, len);
+			return rc;
+		}
 		return config_list_has(guards, key->text) ? yaml_fail(r, key, "%s \"%s\" has no value", word, key->text) : 0;
 	}
 	if (config_list_has(later, key->text))
@@ -136,6 +153,9 @@ int yaml_read_key(struct yaml_reader *r, const char *name, const struct tree_nod
 		return yaml_fail(r, value, "key \"%s\": expected a single value", name);
 	if (config_tree_is_null(value))
 		return yaml_fail(r, value, "key \"%s\" has no value", name);
+	size_t len = yaml_path_push(r, key->name, 0);
+	yaml_path_note(r, value);
+	yaml_path_pop(r, len);
 	return place(r, value, config_key_add(out, key, value->text, r->err));
 }
 
@@ -223,7 +243,7 @@ static int read_entry(struct yaml_reader *r, const struct tree_node *name, unsig
 	int rc = check_is_metadata(r, name, scope);
 
 	if (rc)
-		return rc;
+		return pass_over(r, name, "key") ? 0 : rc;
 	if (value->kind == TREE_MAPPING && !config_key_find(name->text, scope, &key, r->err) &&
 	    (key->type == KEY_RECEIVE || key->type == KEY_SEND))
 		return read_nested(r, key, value, scope, out);
@@ -280,6 +300,9 @@ static int read_key_value(struct yaml_reader *r, const struct config_key *key, c
 			return rc;
 		text = duration;
 	}
+	size_t len = yaml_path_push(r, key->name, 0);
+	yaml_path_note(r, value);
+	yaml_path_pop(r, len);
 	int rc = config_key_add(seen, key, text, r->err);
 	if (!rc)
 		rc = config_key_apply(key, text, target, r->err);

@@ -14,6 +14,7 @@
 #include "cli.h"
 #include "commands.h"
 #include "registry.h"
+#include "spawn.h"
 
 static const struct cli_command commands[] = {
 	{"decode", cmd_decode, "show a PROXY header as JSON"},
@@ -74,7 +75,21 @@ static int load(const struct cli *cli, struct config *cfg, struct config_error *
 	registry_list(&names);
 	if (!rc)
 		rc = config_resolve(cfg, &names.types, err);
-	return rc ? rc : check_access(cfg, err);
+	if (!rc)
+		rc = check_access(cfg, err);
+	for (size_t i = 0; !rc && cli->action != CLI_EXPLAIN && i < cfg->warnings.count; i++)
+		fprintf(stderr, "gostbpf: warning: %s\n", cfg->warnings.names[i]);
+	return rc;
+}
+
+/* Also of what would be refused: that is then the last line. */
+static int explain(const struct config *cfg)
+{
+	struct config_error err;
+
+	if (config_explain(cfg, stdout) < 0)
+		return EXIT_FAILURE;
+	return config_check_runtime(cfg, &err) < 0 ? fail(&err) : EXIT_SUCCESS;
 }
 
 static int configured(const struct cli *cli)
@@ -90,8 +105,12 @@ static int configured(const struct cli *cli)
 		status = config_dump_json(&cfg, stdout) < 0;
 	else if (cli->action == CLI_DUMP_YAML)
 		status = config_dump_yaml(&cfg, stdout) < 0;
+	else if (cli->action == CLI_EXPLAIN)
+		status = explain(&cfg);
 	else if (config_check_runtime(&cfg, &err) < 0)
 		status = fail(&err);
+	else if (cli->action == CLI_CHECK)
+		status = printf("OK: %zu service%s\n", cfg.service_count, cfg.service_count == 1 ? "" : "s") < 0;
 	else
 		status = run(&cfg);
 	config_free(&cfg);
@@ -110,6 +129,8 @@ static int act(const struct cli *cli)
 	case CLI_COMMAND:
 		return cli->command->fn(cli->argc, cli->argv);
 	case CLI_RUN:
+	case CLI_CHECK:
+	case CLI_EXPLAIN:
 	case CLI_DUMP_JSON:
 	case CLI_DUMP_YAML:
 		break;
@@ -117,7 +138,7 @@ static int act(const struct cli *cli)
 	return configured(cli);
 }
 
-int main(int argc, char **argv)
+static int run_words(int argc, char **argv)
 {
 	struct config_error err;
 	struct cli cli;
@@ -132,4 +153,11 @@ int main(int argc, char **argv)
 	}
 	cli_free(&cli);
 	return status;
+}
+
+int main(int argc, char **argv)
+{
+	bool command = argc > 1 && argv[1][0] != '-'; /* decode, check, ...: their words are their own */
+
+	return !command && spawn_wanted(argc, argv) ? spawn_all(argc, argv, run_words) : run_words(argc, argv);
 }

@@ -39,6 +39,70 @@ def version_and_help():
 
 
 @case
+def check_says_whether_it_would_start():
+    path = write(YAML)
+    same(run(GOSTBPF, "check", "-C", path), (0, "OK: 1 service\n", ""), "a sound file")
+    same(run(GOSTBPF, "check", "-C", path, "-L", "tcp://:1/:2")[:2], (0, "OK: 2 services\n"), "with -L")
+    path = write(YAML.replace("engine: copy", "engine: cpoy"), "bad.yml")
+    err = gostbpf_fails("check", "-C", path)
+    check("bad.yml:8:15" in err and "cpoy" in err and err.count("\n") == 1, err)
+    err = gostbpf_fails("check", "-L", "tcp://:1/:2?admission=10.0.0.0/99")
+    check("10.0.0.0/99" in err, err)
+
+
+@case
+def explain_shows_defaults_and_origins():
+    path = write(YAML)
+    rc, out, err = run(GOSTBPF, "explain", "-C", path, "-workers", "2", "-L", "tcp://127.0.0.1:8081/127.0.0.1:8000")
+    same((rc, err), (0, ""), "explain")
+    lines = {line.strip().split(":")[0].lstrip("- "): line for line in out.splitlines()}
+    check(lines["workers"].endswith("# -workers"), lines["workers"])
+    check(lines["drainTimeout"].endswith("# default"), lines["drainTimeout"])
+    check(f"# {path}:8:15" in out and '# -L "tcp://127.0.0.1:8081/127.0.0.1:8000"' in out, out)
+    check("# one: engine copy, as written" in out, out)
+    again = write(out, "explained.yml")
+    same(run(GOSTBPF, "check", "-C", again)[:2], (0, "OK: 2 services\n"), "what it prints is a configuration")
+
+
+@case
+def lenient_warns_and_serves():
+    path = write(YAML + "metrics: {addr: ':9'}\n")
+    check("metrics" in gostbpf_fails("-C", path), "refused by default")
+    rc, out, err = run(GOSTBPF, "check", "-lenient", "-C", path)
+    same((rc, out), (0, "OK: 1 service\n"), "with -lenient")
+    check(err == f'gostbpf: warning: {path}:15:1: section "metrics" is not supported yet: ignored\n', err)
+    check("quux" in gostbpf_fails("-lenient", "-C", path, "-L", "tcp://:1/:2?quux=1"), "an unknown word is none")
+    name_server(8000, "up")
+    gost = Gostbpf("-lenient", "-C", path, services=1)
+    client = connect(8080)
+    check(recv_to_end(client).endswith(b"up"), "it serves")
+    client.close()
+    same(gost.stop(), 0, "exit status")
+
+
+@case
+def separated_parts_are_processes():
+    name_server(8000, "a")
+    name_server(8001, "b")
+    gost = Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000", "--", "-L", "tcp://127.0.0.1:8081/127.0.0.1:8001",
+                   "-D", services=2)
+    for port, want in ((8080, b"a"), (8081, b"b")):
+        client = connect(port)
+        same(recv_to_end(client), want, f"the part on {port}")
+        client.close()
+    same(gost.stop(), 0, "SIGTERM reaches all")
+    for port in (8080, 8081):
+        check(not lib.listening(port), f"nobody listens on {port} any more")
+    # one that fails takes the others along, and blanks in arguments stay
+    rc, _, err = run(GOSTBPF, "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000", "--", "-C", "no  such.yml")
+    check(rc == 1 and "no  such.yml" in err, f"{rc}: {err}")
+    check(not lib.listening(8080), "the other part has ended")
+    for words in (("--", "-L", ":1/:2"), ("-L", ":1/:2", "--"), ("-L", ":1/:2", "--", "--", "-V")):
+        rc, _, err = run(GOSTBPF, *words)
+        check(rc == 2 and '"--"' in err, f"{words}: {rc} {err}")
+
+
+@case
 def nothing_to_do_is_an_error():
     check("-L" in gostbpf_fails(), "the message says what to give")
 

@@ -23,16 +23,20 @@ unit_config_value := config_value config_names
 unit_config_addr := config_addr config_error
 config_key_modules := config_keys config_key_value config_names config_value config_error config_metadata config_proxy config_place interface_list acl proxy_send proxy_tlv $(proxy_modules) proto_proxy_build
 unit_config_keys := $(config_key_modules)
-config_url_modules := $(config_key_modules) config config_chain config_access config_addr config_spec config_special config_special_access config_url config_url_query \
+config_url_modules := $(config_key_modules) config config_lenient config_origin config_chain config_access config_addr config_spec config_special config_special_access config_url config_url_query \
 	config_hop_url
 unit_config_url := $(config_url_modules)
 config_resolve_modules := config_resolve config_resolve_chain config_refs config_types config_runtime config_udp
 unit_config_resolve := $(config_url_modules) $(config_resolve_modules)
 unit_config_udp := $(unit_config_resolve)
 config_modules := $(config_url_modules) $(config_resolve_modules) config_tree config_yaml config_yaml_field config_yaml_part \
-	config_yaml_chain config_yaml_access config_yaml_resolver config_source
+	config_yaml_chain config_yaml_access config_yaml_resolver config_yaml_path config_source
 unit_config_access := $(config_modules)
 unit_config_access_libs := -lyaml -ljansson
+unit_config_lenient := $(config_modules)
+unit_config_lenient_libs := -lyaml -ljansson
+unit_config_explain = $(unit_config_dump) config_explain config_explain_defaults
+unit_config_explain_libs := -lyaml -ljansson
 unit_config_hop_url := $(config_modules)
 unit_config_hop_url_libs := -lyaml -ljansson
 unit_config_yaml := $(config_modules)
