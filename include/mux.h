@@ -20,6 +20,7 @@
 struct loop;
 struct mux;
 struct mux_stream;
+struct tls_conn;
 
 struct mux_ops {
 	/*
@@ -45,6 +46,8 @@ struct mux_options {
 /* Takes the connected, non-blocking fd, also on failure. data: what was read behind the handshake. 0 or -errno. */
 int mux_new(struct mux **out, struct loop *loop, int fd, const struct mux_options *opt, const struct mux_ops *ops,
 	    void *ctx);
+/* The connection speaks TLS, whose handshake is over: takes tls. Before anything else is done with the mux. */
+void mux_secure(struct mux *m, struct tls_conn *tls);
 /* Bytes of the peer that were read before mux_new(). */
 void mux_feed(struct mux *m, const uint8_t *data, size_t len);
 /* Resets what is left; ended() is not called. NULL is fine. */

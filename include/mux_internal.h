@@ -56,6 +56,7 @@ struct mux {
 	const struct mux_ops *ops;
 	void *ctx;
 	struct loop_io io;
+	struct tls_conn *tls; /* NULL: plain */
 	struct loop_timer timer;
 	struct loop_task sweep, again, end;
 	struct mux_stream *streams; /* by id */

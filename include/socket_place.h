@@ -46,6 +46,7 @@ size_t socket_place_ways(const struct socket_place *place);
 bool socket_place_allows(const struct socket_place *place, size_t way, const struct addr *to);
 /*
  * Before connect(): binds to the way's device or address, or to client's address (any port) if the place is transparent.
+ * client may be NULL: nobody's connection (a health check), from an address of our own.
  * 0, or -errno: -EAFNOSUPPORT when client is of another family than to, -EADDRNOTAVAIL when nobody can have its address.
  */
 int socket_place_bind(const struct socket_place *place, int fd, size_t way, const struct addr *client, const struct addr *to);

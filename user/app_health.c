@@ -51,7 +51,7 @@ static int add_service(struct app *app, struct service *svc)
 				       .port = node->port,
 				       .hosts = svc->access.hosts,
 				       .resolver = resolver_at(app, svc->access.resolver),
-				       .socket_opt = &svc->socket_opt,
+				       .socket_opt = &svc->dial_opt,
 				       .header_version = node->send.version,
 				       .interval_ns = opt->probe_interval_ns,
 				       .timeout_ns = opt->probe_timeout_ns,

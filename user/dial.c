@@ -61,7 +61,7 @@ static const char *transparent_trouble(int status)
 const char *dial_error(const char *network, int status, const struct listener_options *opt, const struct addr *client,
 		       const struct addr *at, char out[static DIAL_ERROR_MAX])
 {
-	bool transparent = opt->place && opt->place->transparent;
+	bool transparent = opt->place && opt->place->transparent && client;
 	const char *trouble = transparent ? transparent_trouble(status) : NULL, *why = strerror(-status);
 	char from[ADDR_TEXT_MAX] = "", to[ADDR_TEXT_MAX];
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "mux_internal.h"
+#include "tls.h"
 
 enum { READS_PER_TURN = 8, FRAMES_PER_TURN = 64 };
 static const uint64_t KEEPALIVE_NS = 10 * 1000000000ull;
@@ -66,6 +67,11 @@ static void sweep(struct mux *m)
 	}
 }
 
+void mux_secure(struct mux *m, struct tls_conn *tls)
+{
+	m->tls = tls;
+}
+
 void mux_free(struct mux *m)
 {
 	if (!m)
@@ -78,6 +84,7 @@ void mux_free(struct mux *m)
 	loop_task_cancel(m->loop, &m->end);
 	loop_task_cancel(m->loop, &m->sweep);
 	sweep(m);
+	tls_conn_free(m->tls);
 	free(m->out);
 	free(m);
 }
@@ -132,11 +139,29 @@ void mux_send_frame(struct mux *m, const struct smux_frame *f)
 	mux_run_later(m);
 }
 
+static ssize_t as_syscall(ssize_t n)
+{
+	if (n >= 0)
+		return n;
+	errno = (int)-n;
+	return -1;
+}
+
+static ssize_t put(struct mux *m, const void *data, size_t len)
+{
+	return m->tls ? as_syscall(tls_write(m->tls, data, len)) : send(m->io.fd, data, len, MSG_NOSIGNAL);
+}
+
+static ssize_t get(struct mux *m, void *buf, size_t len)
+{
+	return m->tls ? as_syscall(tls_read(m->tls, buf, len)) : recv(m->io.fd, buf, len, 0);
+}
+
 /* False: the connection is dead. */
 static bool flush(struct mux *m)
 {
 	while (m->out_len && m->writable) {
-		ssize_t n = send(m->io.fd, m->out + m->out_off, m->out_len, MSG_NOSIGNAL);
+		ssize_t n = put(m, m->out + m->out_off, m->out_len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN) {
@@ -251,7 +276,7 @@ static bool over_budget(const struct mux *m)
 static void receive_all(struct mux *m)
 {
 	for (int i = 0; i < READS_PER_TURN && m->readable && !m->dead && !over_budget(m); i++) {
-		ssize_t n = recv(m->io.fd, m->in + m->in_len, sizeof(m->in) - m->in_len, 0);
+		ssize_t n = get(m, m->in + m->in_len, sizeof(m->in) - m->in_len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
@@ -296,8 +321,10 @@ static void on_io(struct loop_io *io, uint32_t events)
 
 	if (events & EPOLLOUT)
 		m->writable = true;
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) || (m->tls && tls_read_awaits_write(m->tls)))
 		m->readable = true;
+	if (m->tls && events & EPOLLIN && tls_write_awaits_read(m->tls))
+		m->writable = true;
 	run(m);
 }
 

@@ -129,7 +129,7 @@ int socket_place_bind(const struct socket_place *place, int fd, size_t way, cons
 		const struct interface_entry *entry = &place->interfaces.entries[way];
 		err = entry->device[0] ? bind_device(fd, entry->device) : bind_address(fd, &entry->source);
 	}
-	return !err && place->transparent ? bind_client(fd, client, to) : err;
+	return !err && place->transparent && client ? bind_client(fd, client, to) : err;
 }
 
 /* --- start ------------------------------------------------------------------------------------------------ */

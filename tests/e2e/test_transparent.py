@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 import threading
+import time
 
 import lib
 import sandbox
@@ -83,7 +84,7 @@ def ask(host, port=8080, data=b"", kind="tcp", source="", netns="client"):
     argv = sandbox.in_netns(netns, [sys.executable, "-c", CLIENT, host, str(port), source, kind])
     done = subprocess.run(argv, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=40 * lib.SLOW)
     first, _, rest = done.stdout.partition(b"\n")
-    return first.decode(), rest, done.stderr.decode()
+    return first.decode("latin-1"), rest, done.stderr.decode()
 
 
 def routes(*argv):
@@ -244,6 +245,56 @@ def a_server_on_this_machine():
             same(gost.stop(), 0, "exit status")
             p.kill()
             p.wait()
+
+
+@case
+def health_checks_come_from_ourselves():
+    """A probe is nobody's connection; and it goes where the service's connections go (netns.out)."""
+    world()
+    peer("198.18.2.2")
+    peer("127.0.0.1", 81, netns="server")
+    config = lib.tmp() / "g.yml"
+    config.write_text("""
+services:
+- name: seen
+  addr: ":8080"
+  metadata: {transparent: true}
+  handler: {type: tcp}
+  listener: {type: tcp}
+  forwarder:
+    selector: {strategy: fifo}
+    nodes:
+    - {name: dead, addr: "198.18.2.2:9", metadata: {probe.interval: 50ms}}
+    - {name: alive, addr: "198.18.2.2:80", metadata: {probe.interval: 50ms}}
+- name: inside
+  addr: "127.0.0.1:8081"
+  metadata: {netns: client, netns.out: server}
+  handler: {type: tcp}
+  listener: {type: tcp}
+  forwarder: {nodes: [{name: n, addr: "127.0.0.1:81", metadata: {probe.interval: 50ms}}]}
+""")
+    with Applied():
+        gost = Gostbpf("-C", config, services=2)
+        gost.wait_log(lambda r: "198.18.2.2:9" in r["msg"] and "refused" in r["msg"], "the dead node is found without a client")
+        first, rest, err = ask("198.18.1.1", data=b"abc")
+        same((first.split()[:1], rest), (["198.18.1.2"], b"abc"), f"the server sees the client ({err})")
+        first, rest, err = ask("127.0.0.1", 8081, data=b"abc")
+        same(rest, b"abc", f"the other namespace ({err})")
+        check(not any("127.0.0.1:81" in r["msg"] and r["level"] in ("warning", "error") for r in gost.log()), "probes reach it")
+        time.sleep(0.3)  # some more probes
+        same(gost.closed(2)[0]["node"], "alive", "node")
+
+
+@case
+def from_a_socks_client():
+    """The target is the client's choice, the source is still the client."""
+    world()
+    peer("198.18.2.2")
+    with Applied():
+        Gostbpf("-L", "socks5://:1080?transparent=true")
+        greeting = b"\x05\x01\x00" + b"\x05\x01\x00\x01" + bytes([198, 18, 2, 2]) + (80).to_bytes(2, "big") + b"abc"
+        first, rest, err = ask("198.18.1.1", 1080, greeting)
+        check(rest.endswith(b"abc") and b"198.18.1.2 " in first.encode("latin-1", "replace"), f"{first!r} {rest!r} {err}")
 
 
 @case

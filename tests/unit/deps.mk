@@ -80,5 +80,5 @@ unit_hosts := hosts addr
 unit_auth := auth
 unit_access := access access_rules access_resolver matcher matcher_rule limit_rules limiter hosts auth acl addr siphash
 unit_connector_relay := connector_relay proto_relay addr
-unit_mux := mux mux_stream proto_smux loop
+unit_mux := mux mux_stream proto_smux loop tls_none
 unit_mux_load := $(unit_mux)
