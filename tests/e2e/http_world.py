@@ -11,7 +11,7 @@ import queue
 import threading
 
 import lib
-from lib import Upstream, connect, recv_exact, same, track
+from lib import Upstream, connect, recv_exact, same
 
 
 def read_head(sock):
@@ -161,19 +161,27 @@ def pattern(size):
 
 
 def web(port, host="127.0.0.1"):
-    class Server(http.server.ThreadingHTTPServer):
-        address_family = lib.socket.AF_INET6 if ":" in host else lib.socket.AF_INET
-        daemon_threads = True
+    """Python's server, threaded, on a listening socket that the case closes."""
+    up = Upstream(port, host)
+    up.sock.settimeout(None)
 
-        def handle_error(self, *_):
-            pass
+    def serve(sock):
+        with sock:
+            sock.settimeout(30 * lib.SLOW)
+            try:
+                Web(sock, sock.getpeername(), None)
+            except (OSError, ValueError):
+                pass
 
-    server = Server((host, port), Web)
-    track(server.socket)
-    server.socket.settimeout(None)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    return server
+    def loop():
+        while True:
+            try:
+                sock = up.sock.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(sock,), daemon=True).start()
 
+    threading.Thread(target=loop, daemon=True).start()
 
 
 def heads(*answers):
