@@ -17,7 +17,7 @@
 
 #include "session_states.h"
 
-enum { INPUT_FIRST = 512 };
+enum { INPUT_FIRST = 512, LEAVING_READS = 16 };
 static const uint64_t LEAVING_NS = 2 * 1000000000ull;
 
 /* --- input ------------------------------------------------------------------------------------------------ */
@@ -166,11 +166,15 @@ static void on_left(struct loop_timer *timer)
 void session_leaving_ready(struct session *s)
 {
 	struct flow_env *env = &s->host->env;
+	int reads = 0;
 	ssize_t n;
 
+	/* Bounded: a client may send faster than this reads, and others are waiting. More of its bytes are another event. */
 	do
 		n = recv(s->pair.io[SIDE_CLIENT].fd, env->buf, env->buf_size, MSG_DONTWAIT);
-	while (n > 0 || (n < 0 && errno == EINTR));
+	while ((n > 0 || (n < 0 && errno == EINTR)) && ++reads < LEAVING_READS);
+	if (n > 0)
+		return;
 	if (n == 0 || errno != EAGAIN)
 		session_close_early(s, true);
 }

@@ -12,6 +12,7 @@ import tempfile
 
 import lib
 import sandbox
+import tls_peer
 from http_world import Talk, pattern, read_head, web
 from lib import Gostbpf, case, check, recv_exact, same
 
@@ -94,6 +95,38 @@ def curl_is_told_that_a_target_is_not_there():
     same(curl("-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:8999/")[1], b"503", "request")
     rc, out, _ = curl("-p", "-o", "/dev/null", "-w", "%{http_connect}", "http://127.0.0.1:8999/")
     same((rc, out), (56, b"503"), "tunnel")
+
+
+def check_with_curl(tunnel, *how, proxy="http://127.0.0.1:8080"):
+    """Downloads in both framings, an upload, and several requests on one connection."""
+    path, data = a_file(2 * MIB + 5)
+    for url in ("/3000000", "/chunked/3000000"):
+        rc, out, err = curl(*how, *tunnel, f"http://127.0.0.1:8000{url}", proxy=proxy)
+        same((rc, err, digest(out)), (0, "", digest(pattern(3000000))), f"{tunnel} {url}")
+    rc, out, err = curl(*how, *tunnel, "--data-binary", f"@{path}", "http://127.0.0.1:8000/up", proxy=proxy)
+    same((rc, err, out), (0, "", digest(data)), f"{tunnel}, upload")
+    rc, out, err = curl(*how, *tunnel, *[f"http://127.0.0.1:8000/{n}" for n in (5, 50000, 7)], proxy=proxy)
+    same((rc, err, out), (0, "", pattern(5) + pattern(50000) + pattern(7)), f"{tunnel}, several")
+
+
+@case
+def curl_to_a_proxy_that_speaks_tls():
+    web(8000)
+    gost = Gostbpf("-L", f"https://127.0.0.1:8080?{tls_peer.pair('good')}")
+    for tunnel in ((), ("-p",)):
+        check_with_curl(tunnel, "--proxy-cacert", tls_peer.certificates().path("ca.pem"), proxy="https://127.0.0.1:8080")
+    same({r["reason"] for r in gost.closed(8)}, {"client-eof"}, "reasons")
+
+
+@case
+def curl_through_a_chain():
+    web(8000)
+    second = Gostbpf("-L", "http://u:p@127.0.0.1:8081?proxyProtocol=1")
+    first = Gostbpf(*HTTP, "-F", "http://u:p@127.0.0.1:8081?proxyProtocol=2")
+    for tunnel in ((), ("-p",)):
+        check_with_curl(tunnel)
+    clients = {r["client"] for r in first.closed(8)}
+    check({r["client"] for r in second.closed(8)} == clients, "the second proxy knows the clients of the first")
 
 
 # --- websockets ---
