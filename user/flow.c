@@ -92,9 +92,9 @@ static int hold_reserve(struct flow *flow, size_t len)
 
 int flow_hold(struct flow *flow, const void *data, size_t len)
 {
-	int err = hold_reserve(flow, len);
+	int err = len ? hold_reserve(flow, len) : 0;
 
-	if (err)
+	if (err || !len)
 		return err;
 	memcpy(flow->hold + flow->hold_off + flow->hold_len, data, len);
 	flow->hold_len += (uint32_t)len;
