@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""peers.py - real programs that speak the PROXY protocol, started for one case: haproxy, nginx, varnish, dnsdist.
+"""peers.py - real programs that speak the PROXY protocol, started for one case: haproxy, nginx, varnish, dnsdist,
+pdns-recursor.
 
 Owns: nothing; processes belong to the running case (lib.spawn). Never: imports code of gostbpf.
 """
 import shutil
+import sys
 
 import lib
 import sandbox
-from lib import skip, spawn
+from lib import check, skip, spawn
+from udp_world import bound
 
 
 def need(program):
@@ -77,3 +80,58 @@ def self_signed(name="www.example.com"):
     sandbox.sh(f"cd {lib.tmp()} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -out crt -days 2 "
                f"-subj /CN={name} 2>/dev/null && cat key crt > self.pem")
     return pem
+
+
+# --- DNS ---
+CLIENT = "203.0.113.7"  # the only one that the recursor lets in
+
+
+def up(program, port, *argv):
+    peer = spawn(program, *argv)
+    lib.until(lambda: bound(port) or peer.poll() is not None, f"{program} has port {port}", 15)
+    with open(peer.log_name, errors="replace", encoding="utf-8") as f:
+        check(peer.poll() is None, f"{program} ended: {f.read()[-1500:]}")
+    return peer
+
+
+def names(port=5355):
+    """An authoritative server of a.test and others, and the client's address."""
+    sandbox.sh(f"ip addr replace {CLIENT}/32 dev lo")
+    up(sys.executable, port, lib.ROOT / "tests/tools/dns_server.py", "--port", port, "a.test 60 A 192.0.2.80",
+       "a.root-servers.net 60 A 198.41.0.4")
+
+
+def dnsdist(backend, port=5300, then="", receive=False, sends=True):
+    """Health checks come from dnsdist itself (LOCAL); then=":setUp()" does without them. receive: a header must come, whose
+    client is told to the backend."""
+    need("dnsdist")
+    conf = lib.tmp() / "dnsdist.conf"
+    conf.write_text(f"""setLocal("127.0.0.1:{port}")
+setACL("0.0.0.0/0")
+{"setProxyProtocolACL('127.0.0.0/8')" if receive else ""}
+setSecurityPollSuffix("")
+newServer({{address="127.0.0.1:{backend}", useProxyProtocol={str(sends).lower()}, checkInterval=1, checkName="a.test."}}){then}
+""")
+    return up("dnsdist", port, "--supervised", "--disable-syslog", "-C", conf)
+
+
+def recursor(port=8000, clients=f"{CLIENT}/32"):
+    """Answers to CLIENT only, unless told otherwise, so an answer proves that it has believed the header."""
+    need("pdns_recursor")
+    conf = lib.tmp() / "recursor.conf"
+    conf.write_text(f"""local-address=127.0.0.1
+local-port={port}
+socket-dir={lib.tmp()}
+proxy-protocol-from=127.0.0.0/8
+allow-from={clients}
+forward-zones=test=127.0.0.1:5355
+dnssec=off
+disable-syslog=yes
+daemon=no
+threads=1
+security-poll-suffix=
+hint-file=no
+setuid=
+setgid=
+""")
+    up("pdns_recursor", port, f"--config-dir={lib.tmp()}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every vector into haproxy, nginx, varnish and gostbpf: who accepts it, and whom each takes for the client.
+"""Every vector into haproxy, nginx, varnish and gostbpf, and in datagrams into pdns-recursor and dnsdist: who accepts it, and whom
+each takes for the client.
 
 Where they differ, docs/proxy-differences.md says so and why. A difference that is not there fails, and so does a row that is
 no longer true. GOSTBPF_WRITE_DIFFERENCES=FILE writes what was seen, for whoever edits the page.
@@ -18,13 +19,15 @@ import decode_proxy
 import lib
 import peers
 from lib import Gostbpf, case, check, same, skip
+from peers import dnsdist, names, recursor
+from udp_world import TTL, addresses, query
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x.example\r\nConnection: close\r\n\r\n"
 PAGE = lib.ROOT / "docs/proxy-differences.md"
 WAIT = 3  # a peer that has neither answered nor closed by then waits
 PORTS = {"haproxy": 8001, "nginx": 8002, "varnish": 8003, "gostbpf": 8080}
 VERSION_FLAG = {"haproxy": "-v", "nginx": "-v", "varnish": "-V"}
-PROGRAM = {"haproxy": "haproxy", "nginx": "nginx", "varnish": "varnishd"}
+PROGRAM = {"varnish": "varnishd", "pdns-recursor": "pdns_recursor"}
 
 
 def vectors():
@@ -144,24 +147,45 @@ def measured():
     return {name: {peer: jobs[name, peer].result() for peer in PORTS} for name, _, _ in rows}
 
 
-def documented():
-    """{vector: ({peer: outcome}, reason)} and the versions that the page speaks of."""
-    rows, versions = {}, {}
+def documented(peers_of_table):
+    """{vector: ({peer: outcome}, reason)} of the table with these columns."""
+    rows = {}
     for line in PAGE.read_text(encoding="utf-8").split("\n"):
         cells = [c.strip() for c in line.strip("|").split("|")]
         found = re.match(r"`(\w+)`$", cells[0])
-        if line.startswith("|") and found and len(cells) == 6:
+        if line.startswith("|") and found and len(cells) == len(peers_of_table) + 2:
             check(found[1] not in rows, f"{found[1]} has two rows")
-            rows[found[1]] = (dict(zip(("haproxy", "nginx", "varnish", "gostbpf"), cells[1:5])), cells[5])
-        versions.update(re.findall(r"\b(haproxy|nginx|varnish) (\d+\.\d+)", line))
-    return rows, versions
+            rows[found[1]] = (dict(zip(peers_of_table, cells[1:-1])), cells[-1])
+    return rows
+
+
+def page_versions(names):
+    return dict(re.findall(rf"\b({'|'.join(names)}) (\d+\.\d+)", PAGE.read_text(encoding="utf-8")))
+
+
+def compare(seen, columns):
+    """How many differ; each must be on the page as it is, with a reason, and no other."""
+    known = documented(columns)
+    differing = {name: row for name, row in seen.items() if len(set(row.values())) > 1}
+    if "GOSTBPF_WRITE_DIFFERENCES" in os.environ:
+        with open(os.environ["GOSTBPF_WRITE_DIFFERENCES"], "a", encoding="utf-8") as f:
+            for name, row in differing.items():
+                f.write(f"| `{name}` | {' | '.join(row[p] for p in columns)} | {known.get(name, ('', ''))[1]} |\n")
+    wrong = [f"{name}: {row}" for name, row in differing.items() if name not in known or known[name][0] != row]
+    stale = [f"{name}: {row}, on the page {known[name][0]}" for name, row in seen.items() if name in known and name not in differing]
+    check(not wrong, "not on the page, or otherwise: " + "; ".join(wrong))
+    check(not stale, "no difference any more: " + "; ".join(stale))
+    check(not set(known) - set(seen), f"no such vector: {set(known) - set(seen)}")
+    check(all(reason for _, reason in known.values()), "a row without a reason")
+    return len(differing)
 
 
 def require_versions(versions):
     for peer, wanted in versions.items():
-        if not shutil.which(PROGRAM[peer]):
-            skip(f"{PROGRAM[peer]} is not installed")
-        done = subprocess.run([PROGRAM[peer], VERSION_FLAG[peer]], capture_output=True, text=True, check=False)
+        program = PROGRAM.get(peer, peer)
+        if not shutil.which(program):
+            skip(f"{program} is not installed")
+        done = subprocess.run([program, VERSION_FLAG.get(peer, "--version")], capture_output=True, text=True, check=False)
         found = re.search(r"(\d+\.\d+)\.\d+", done.stdout + done.stderr)
         if not found or found[1] != wanted:
             skip(f"the page speaks of {peer} {wanted}, here is {found and found[1]}")
@@ -169,26 +193,46 @@ def require_versions(versions):
 
 @case
 def every_vector_and_every_difference():
-    known, versions = documented()
-    same(sorted(versions), ["haproxy", "nginx", "varnish"], "versions on the page")
-    require_versions(versions)
+    require_versions(page_versions(VERSION_FLAG))
     start_all()
     seen = measured()
-    differing = {name: row for name, row in seen.items() if len(set(row.values())) > 1}
-    if "GOSTBPF_WRITE_DIFFERENCES" in os.environ:
-        with open(os.environ["GOSTBPF_WRITE_DIFFERENCES"], "w", encoding="utf-8") as f:
-            for name, row in differing.items():
-                f.write(f"| `{name}` | {' | '.join(row[p] for p in ('haproxy', 'nginx', 'varnish', 'gostbpf'))} | "
-                        f"{known.get(name, ('', ''))[1]} |\n")
-    wrong = [f"{name}: {row}" for name, row in differing.items() if name not in known or known[name][0] != row]
-    stale = [f"{name}: {row}, on the page {known[name][0]}" for name, row in seen.items() if name in known and name not in differing]
-    check(not wrong, "not on the page, or otherwise: " + "; ".join(wrong))
-    check(not stale, "no difference any more: " + "; ".join(stale))
-    check(not set(known) - set(seen), f"no such vector: {set(known) - set(seen)}")
+    count = compare(seen, ("haproxy", "nginx", "varnish", "gostbpf"))
     text = PAGE.read_text(encoding="utf-8")
-    check(f"({len(seen)}) went into" in text and f"On {len(seen) - len(differing)} of them" in text, "the page's numbers are others")
-    check(all(reason for _, reason in known.values()), "a row without a reason")
-    print(f"       {len(seen)} vectors, {len(differing)} with a difference")
+    check(f"({len(seen)}) went into" in text and f"On {len(seen) - count} of them" in text, "the page's numbers are others")
+    print(f"       {len(seen)} vectors, {count} with a difference")
+
+
+def answered(port, data):
+    """A: a query behind that header in one datagram is answered; P: something else was taken for the query; R: silence."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", port))
+        sock.settimeout(2 * lib.SLOW)
+        sock.send(data + query(7, "a.test"))
+        try:
+            return "A" if addresses(sock.recv(65535), 7) == ["192.0.2.80"] else "P"
+        except TimeoutError:
+            return "R"
+        except AssertionError:  # another query's answer, or an error
+            return "P"
+
+
+@case
+def every_vector_in_a_datagram():
+    """A DNS query behind each header that is complete: answered or not."""
+    require_versions(page_versions(("pdns-recursor", "dnsdist")))
+    names()
+    recursor(5301, clients="0.0.0.0/0,::/0")
+    dnsdist(5355, port=5302, then=":setUp()", receive=True, sends=False)
+    Gostbpf("-L", f"udp://127.0.0.1:8080/127.0.0.1:5355?{TTL}&proxyProtocol=1&proxyProtocol.policy=require&proxyProtocol.maxSize=65551")
+    ports = {"pdns-recursor": 5301, "dnsdist": 5302, "gostbpf": 8080}
+    rows = [(name, data) for name, data, complete in vectors() if complete]
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        jobs = {(name, peer): pool.submit(answered, port, data) for name, data in rows for peer, port in ports.items()}
+    seen = {name: {peer: jobs[name, peer].result() for peer in ports} for name, _ in rows}
+    count = compare(seen, tuple(ports))
+    check(sum(row["gostbpf"] == "A" for row in seen.values()) > 20, "gostbpf answers")
+    check(f"{len(rows)} complete ones" in PAGE.read_text(encoding="utf-8"), f"the page says another number than {len(rows)}")
+    print(f"       {len(rows)} vectors, {count} with a difference")
 
 
 @case

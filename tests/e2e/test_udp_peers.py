@@ -3,66 +3,11 @@
 """PROXY headers of DNS, over UDP and TCP, between gostbpf and the real dnsdist (both ways), pdns-recursor (receives) and nginx."""
 import socket
 import struct
-import sys
 
 import lib
-import sandbox
-from lib import Gostbpf, case, check, recv_exact, same, spawn
-from peers import need, nginx
+from lib import Gostbpf, case, check, recv_exact, same
+from peers import CLIENT, dnsdist, names, nginx, recursor
 from udp_world import TTL, Upstream, addresses, ask, bound, query, udp_socket
-
-CLIENT = "203.0.113.7"  # the only one that the recursor lets in
-
-
-def up(program, port, *argv):
-    peer = spawn(program, *argv)
-    lib.until(lambda: bound(port) or peer.poll() is not None, f"{program} has port {port}", 15)
-    with open(peer.log_name, errors="replace", encoding="utf-8") as f:
-        check(peer.poll() is None, f"{program} ended: {f.read()[-1500:]}")
-    return peer
-
-
-def names(port=5355):
-    """An authoritative server of a.test and others, and the client's address."""
-    sandbox.sh(f"ip addr replace {CLIENT}/32 dev lo")
-    up(sys.executable, port, lib.ROOT / "tests/tools/dns_server.py", "--port", port, "a.test 60 A 192.0.2.80",
-       "a.root-servers.net 60 A 198.41.0.4")
-
-
-def dnsdist(backend, port=5300, then="", receive=False):
-    """Health checks come from dnsdist itself (LOCAL); then=":setUp()" does without them. receive: a header must come, whose
-    client is told to the backend."""
-    need("dnsdist")
-    conf = lib.tmp() / "dnsdist.conf"
-    conf.write_text(f"""setLocal("127.0.0.1:{port}")
-setACL("0.0.0.0/0")
-{"setProxyProtocolACL('127.0.0.0/8')" if receive else ""}
-setSecurityPollSuffix("")
-newServer({{address="127.0.0.1:{backend}", useProxyProtocol=true, checkInterval=1, checkName="a.test."}}){then}
-""")
-    return up("dnsdist", port, "--supervised", "--disable-syslog", "-C", conf)
-
-
-def recursor(port=8000):
-    """Answers to CLIENT only, so an answer proves that it has believed the header."""
-    need("pdns_recursor")
-    conf = lib.tmp() / "recursor.conf"
-    conf.write_text(f"""local-address=127.0.0.1
-local-port={port}
-socket-dir={lib.tmp()}
-proxy-protocol-from=127.0.0.0/8
-allow-from={CLIENT}/32
-forward-zones=test=127.0.0.1:5355
-dnssec=off
-disable-syslog=yes
-daemon=no
-threads=1
-security-poll-suffix=
-hint-file=no
-setuid=
-setgid=
-""")
-    up("pdns_recursor", port, f"--config-dir={lib.tmp()}")
 
 
 def resolve(port, host=CLIENT):
