@@ -215,22 +215,41 @@ def defect_12_mixed_and_scoped_addresses_are_dropped_or_malformed():
 
 @case
 def defect_13_multiplexed_sessions_name_the_first_client():
-    refused_by_name("mtls://:1/:2", "mtcp://:1/:2", "mws://:1/:2", "http2://:1", "http://:1?proxyProtocol=1")
+    refused_by_name("mtls://:1/:2", "mtcp://:1/:2", "mws://:1/:2", "http2://:1")
     up = Upstream(8000)
     Gostbpf("-L", BASE + "proxyProtocol=1&handler.proxyProtocol=2")
     for i in range(1, 5):
         connect(8080).sendall(v1(f"192.0.2.{i}", i, "198.51.100.9", 443))
         same(recv_header(up.accept())[0]["src"], f"192.0.2.{i}", "each session names its own client")
+    Gostbpf("-L", "http://127.0.0.1:8081?proxyProtocol=1&handler.proxyProtocol=2")
+    for i in range(1, 5):
+        connect(8081).sendall(v1(f"192.0.2.{i}", i, "198.51.100.9", 443) + b"GET http://127.0.0.1:8000/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        same(recv_header(up.accept())[0]["src"], f"192.0.2.{i}", "each http client is named")
 
 
 @case
 def defect_14_the_key_is_ignored_on_later_hops():
-    refused_by_name(("-L", BASE, "-F", "tcp://:1?proxyProtocol=1", "-F", "tcp://:2?proxyProtocol=1"))
+    """Every hop is told the client, by the header it asks for."""
+    first, second = Upstream(8001), Upstream(8002)
+    Gostbpf("-L", "tcp://127.0.0.1:8080/192.0.2.1:80", "-F", "socks5://127.0.0.1:8001?proxyProtocol=1",
+            "-F", "socks5://127.0.0.1:8002?proxyProtocol=2")
+    me = connect(8080).getsockname()
+    hop = first.accept()
+    header, _ = recv_header(hop)
+    same((header["version"], *endpoints(header)), (1, *me, "127.0.0.1", 8080), "header for the first hop")
+    same(recv_exact(hop, 3), NONE, "offer to the first hop")
+    hop.sendall(b"\x05\x00")
+    same(recv_exact(hop, 10), request5("127.0.0.1", 8002), "request to the first hop")
+    hop.sendall(b"\x05\x00\x00\x01" + bytes(6))
+    header, _ = recv_header(hop)
+    same((header["version"], *endpoints(header)), (2, *me, "127.0.0.1", 8080), "header for the second hop")
+    same(recv_exact(hop, 3), NONE, "offer to the second hop")
+    check(second.nobody(0.2), "the second hop is reached through the first only")
 
 
 @case
 def defect_15_reverse_listeners_ignore_the_key():
-    refused_by_name("rtcp://:1/:2?proxyProtocol=1", "relay://:1?proxyProtocol=1&bind=true")
+    refused_by_name("rtcp://:1/:2?proxyProtocol=1")
 
 
 @case
@@ -284,7 +303,7 @@ def defect_19_the_destination_is_neither_logged_nor_a_choice():
 
 @case
 def defect_20_other_handlers_cannot_send_a_header():
-    refused_by_name(*(f"{s}://:1?handler.proxyProtocol=1" for s in ("http", "relay", "redirect", "sni")))
+    refused_by_name(*(f"{s}://:1?handler.proxyProtocol=1" for s in ("redirect", "sni")))
     up = Upstream(8000)
     Gostbpf("-L", "socks5://127.0.0.1:1080?handler.proxyProtocol=2", "-L", "127.0.0.1:8080?handler.proxyProtocol=1")
     for port, open_ in ((1080, connect5), (8080, connect5), (8080, connect4)):

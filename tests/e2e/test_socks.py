@@ -96,14 +96,16 @@ def curl_through_socks4():
 
 @case
 def curl_through_auto():
-    """One port, bare -L :PORT, both families."""
+    """One port, bare -L :PORT, both families, all three protocols."""
     servers()
     gost = Gostbpf("-L", ":8080")
     curl_each(8080)
     curl_each_4(8080)
     fetch("--socks5", "[::1]:8080", "http://127.0.0.1:8000/")
-    handlers = [r["handler"] for r in gost.closed(8)]
-    same(handlers, ["socks5"] * 4 + ["socks4"] * 3 + ["socks5"], "handlers in the log")
+    fetch("-x", "http://127.0.0.1:8080", "http://127.0.0.1:8000/")
+    fetch("-p", "-x", "http://127.0.0.1:8080", "http://target6.test:8000/")
+    handlers = [r["handler"] for r in gost.closed(10)]
+    same(handlers, ["socks5"] * 4 + ["socks4"] * 3 + ["socks5"] + ["http"] * 2, "handlers in the log")
 
 
 @case
