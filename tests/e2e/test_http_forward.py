@@ -470,6 +470,50 @@ def a_request_with_a_half_close_is_answered():
 
 
 @case
+def a_client_that_says_nothing_more_is_let_go_in_order():
+    seen = heads(answer())
+    gost = Gostbpf("-L", "http://127.0.0.1:8080?idleTimeout=1s")
+    talk = Talk()
+    talk.get("http://127.0.0.1:8000/")
+    start = time.monotonic()
+    same_end(talk, (b"", "eof"))
+    check(0.9 < time.monotonic() - start < 4 * lib.SLOW, "after the time that was set")
+    same((gost.closed()[0]["reason"], len(seen)), ("idle", 1), "reason")
+
+
+@case
+def an_exchange_in_which_nothing_moves_is_cut():
+    up = Upstream(8000)
+    gost = Gostbpf("-L", "http://127.0.0.1:8080?idleTimeout=1s")
+    talk = Talk()
+    talk.say(b"POST http://127.0.0.1:8000/ HTTP/1.1\r\nContent-Length: 10\r\n\r\n12345")
+    sock = up.accept()
+    read_head(sock)
+    for _ in range(4):  # slow is not idle
+        time.sleep(0.5)
+        talk.say(b"x")
+    same(recv_exact(sock, 9), b"12345xxxx", "so far")
+    same((lib.ending(sock), lib.ending(talk.sock)), ("reset", "reset"), "both ends")
+    same(gost.closed()[0]["reason"], "idle", "reason")
+
+
+@case
+def the_last_answer_before_the_end_is_whole():
+    up = Upstream(8000)
+    gost = Gostbpf(*HTTP)
+    talk = Talk()
+    talk.say(b"GET http://127.0.0.1:8000/ HTTP/1.1\r\n\r\n")
+    sock = up.accept()
+    read_head(sock)
+    gost.proc.terminate()
+    gost.wait_log(lambda r: "draining" in r.get("msg", ""), "shutting down")
+    sock.sendall(answer(b"last"))
+    same_end(talk, (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast", "eof"))
+    talk.sock.close()
+    same(gost.stop(), 0, "exit status")
+
+
+@case
 def an_upgrade_becomes_a_tunnel():
     up = Upstream(8000)
     gost = Gostbpf("-engine", "copy", *HTTP)
