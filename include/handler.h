@@ -40,6 +40,8 @@ struct handler_ops {
 	void (*connected)(struct session *s);
 	/* It cannot be had: session_refuse(). NULL: the client is reset. */
 	void (*refused)(struct session *s, enum dial_outcome why);
+	/* The process ends: who only waits for others should end, too. NULL: nobody does. */
+	void (*drain)(struct session *s);
 	/* Frees s->handshake. Called once, also after start() failed half-way. */
 	void (*release)(struct session *s);
 };

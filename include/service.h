@@ -45,6 +45,7 @@ struct service {
 	const struct engine_ops *engine;
 	struct selector *selector;
 	const struct chain *chain;          /* NULL: direct */
+	const struct chain *listener_chain; /* rtcp: where it listens is at the end of this; NULL: here */
 	struct proxy_send send;             /* towards targets that are no nodes */
 	struct service_node *nodes;
 	size_t node_count;

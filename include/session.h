@@ -23,6 +23,7 @@
 #include "selector.h"
 #include "service.h"
 
+struct mux_stream;
 struct resolver;
 struct route;
 
@@ -101,6 +102,7 @@ struct session {
 	struct limiter_pace pace;   /* as set on its sockets */
 	struct session *next_paced, **prev_paced; /* prev NULL: not on the list */
 	struct route *route; /* while dialing */
+	struct mux_stream *stream; /* one of its sockets is the end of this; NULL: none */
 	struct loop_timer timer; /* header deadline, handshake deadline, then idle */
 	char sid[LOG_SID_LEN + 1];
 };
@@ -116,6 +118,9 @@ static inline struct session *session_of_timer(struct loop_timer *timer)
 
 /* Takes fd. local is the service's address, or unset when it must be asked for (wildcard listener). */
 void session_start(struct session_host *host, struct service *svc, int fd, const struct addr *peer);
+/* The same for a stream of a tunnel: the client is who came at its other end, local is where. */
+void session_start_stream(struct session_host *host, struct service *svc, int fd, struct mux_stream *st,
+			  const struct addr *client, const struct addr *local);
 /* One connection less of those counted for a worker; the last one of a draining worker ends it. */
 void session_forget(struct session_host *host);
 /* Resets the session with a reason, whatever its state. */

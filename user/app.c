@@ -149,7 +149,7 @@ static int init_workers(struct app *app)
 static int open_listener(struct app *app, size_t i)
 {
 	struct service *svc = &app->services[i];
-	int err = (svc->datagram ? udp_socket_probe : listener_probe)(&svc->at, svc->socket_opt.place);
+	int err = svc->listener_chain ? 0 : (svc->datagram ? udp_socket_probe : listener_probe)(&svc->at, svc->socket_opt.place);
 
 	for (unsigned w = 0; w < app->worker_count && !err; w++)
 		err = worker_listen(&app->workers[w], i);
@@ -168,7 +168,7 @@ static void announce(struct app *app, const struct service *svc)
 	log_str(&rec, "service", svc->cfg->name);
 	log_str(&rec, "handler", svc->cfg->handler_type);
 	log_str(&rec, "listener", svc->cfg->listener_type);
-	log_emit(app->log, &rec, "listening on %s/%s", addr_format(&svc->at, at), svc->datagram ? "udp" : "tcp");
+	log_emit(app->log, &rec, "listening on %s/%s", svc->listener_chain ? svc->cfg->addr : addr_format(&svc->at, at), svc->datagram ? "udp" : "tcp");
 }
 
 /* Whoever can connect can then claim to be anybody: the operator should have meant that. */

@@ -13,7 +13,9 @@
 
 static bool has_listener_chain(const struct service_config *svc)
 {
-	return svc->listener_chain != NULL;
+	static const char *const reverse[] = {"rtcp", NULL};
+
+	return svc->listener_chain && !config_list_has(reverse, svc->listener_type);
 }
 
 static bool has_datagram_chain(const struct service_config *svc)
@@ -63,7 +65,7 @@ static const struct {
 	const char *what;
 	bool (*used)(const struct service_config *svc);
 } service_rows[] = {
-	{"a listener's chain (rtcp, rudp)", has_listener_chain},
+	{"a listener's chain (but for rtcp)", has_listener_chain},
 	{"a chain of a udp service", has_datagram_chain},
 	{"user and password for port forwarding", has_useless_auth},
 	{"a list of users (auther)", has_authers},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * handler_relay.c - the server side of GOST's relay protocol: CONNECT, or forwarding to the service's own targets.
+ * handler_relay.c - the server side of GOST's relay protocol: CONNECT, BIND, or forwarding to the service's own targets.
  *
  * Why the answer is sent at once: GOST's server glues it to the target's first bytes unless nodelay is set, which makes a
  * client that waits for it wait for ever; one that does not wait takes it off just as well.
@@ -8,12 +8,12 @@
  * Owns: nothing. Never: answers before it knows.
  * See: include/proto_relay.h, user/handler_relay_bind.c.
  */
-#include "handler.h"
+#include "handler_relay.h"
 
-#include "proto_relay.h"
+#include "handler.h"
 #include "session.h"
 
-static void refuse(struct session *s, enum relay_status status, const char *reason, const char *text)
+void relay_refuse(struct session *s, enum relay_status status, const char *reason, const char *text)
 {
 	uint8_t reply[RELAY_FIXED];
 	struct relay_builder b;
@@ -30,6 +30,23 @@ static bool authenticated(struct session *s, const struct relay_message *m)
 	       session_authenticate(s, m->user.data, m->user.len, m->password.data, m->password.len);
 }
 
+/* Views of the message point into the input, so what is needed is taken first. */
+static void open_port(struct session *s, const struct relay_message *m)
+{
+	struct relay_endpoint at = {0};
+
+	if (m->at_count == 1)
+		at = m->at[0];
+	session_consume(s, m->consumed);
+	at.name.data = NULL;
+	if (!s->svc->cfg->opt.bind)
+		relay_refuse(s, RELAY_FORBIDDEN, "forbidden", "opening ports (bind) is not allowed here");
+	else if (m->at_count != 1)
+		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request names no address");
+	else
+		relay_bind(s, &at);
+}
+
 static void connect_to(struct session *s, const struct relay_message *m)
 {
 	char host[RELAY_HOST_MAX] = "";
@@ -43,7 +60,7 @@ static void connect_to(struct session *s, const struct relay_message *m)
 	if (s->svc->node_count)
 		session_connect(s);
 	else if (!host[0] || !port)
-		refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request names no address");
+		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request names no address");
 	else
 		session_connect_to(s, host, port);
 }
@@ -54,10 +71,11 @@ static void on_request(struct session *s, const struct relay_message *m)
 	bool udp = m->code & RELAY_FLAG_UDP || m->network == RELAY_NET_UDP;
 
 	if (!authenticated(s, m))
-		refuse(s, RELAY_UNAUTHORIZED, "unauthorized", "wrong or missing credentials");
-	else if (command > RELAY_CONNECT || udp || m->network > RELAY_NET_UDP)
-		refuse(s, command == RELAY_BIND ? RELAY_FORBIDDEN : RELAY_BAD_REQUEST, "bad-request",
-		       "the request is for something that is not served here");
+		relay_refuse(s, RELAY_UNAUTHORIZED, "unauthorized", "wrong or missing credentials");
+	else if (command > RELAY_BIND || udp || m->network > RELAY_NET_UDP)
+		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request is for something that is not served here");
+	else if (command == RELAY_BIND)
+		open_port(s, m);
 	else
 		connect_to(s, m);
 }
@@ -96,13 +114,13 @@ static void relay_connected(struct session *s)
 static void relay_refused(struct session *s, enum dial_outcome why)
 {
 	if (why == DIAL_NO_NODE)
-		refuse(s, RELAY_UNAVAILABLE, "dial-failed", "there is no target");
+		relay_refuse(s, RELAY_UNAVAILABLE, "dial-failed", "there is no target");
 	else if (why == DIAL_BYPASSED)
-		refuse(s, RELAY_FORBIDDEN, "bypassed", "the target is not allowed");
+		relay_refuse(s, RELAY_FORBIDDEN, "bypassed", "the target is not allowed");
 	else if (s->svc->node_count)
-		refuse(s, RELAY_HOST_UNREACHABLE, "dial-failed", "no target is left to try");
+		relay_refuse(s, RELAY_HOST_UNREACHABLE, "dial-failed", "no target is left to try");
 	else
-		refuse(s, RELAY_NETWORK_UNREACHABLE, "dial-failed", "the target cannot be reached");
+		relay_refuse(s, RELAY_NETWORK_UNREACHABLE, "dial-failed", "the target cannot be reached");
 }
 
 const struct handler_ops handler_relay_ops = {
@@ -112,4 +130,6 @@ const struct handler_ops handler_relay_ops = {
 	.input = relay_input,
 	.connected = relay_connected,
 	.refused = relay_refused,
+	.drain = relay_bind_drain,
+	.release = relay_bind_release,
 };

@@ -22,6 +22,7 @@ static const struct handler_row {
 } handlers[] = {
 	{"tcp", &handler_tcp_ops},
 	{"forward", &handler_tcp_ops},
+	{"rtcp", &handler_tcp_ops},
 	{"http", &handler_http_ops},
 	{"socks4", &handler_socks4_ops},
 	{"socks4a", &handler_socks4_ops},
@@ -46,7 +47,7 @@ static const struct connector_row {
 	{"relay", &connector_relay_ops},
 };
 
-static const char *const listeners[] = {"tcp", "udp", "tls"};
+static const char *const listeners[] = {"tcp", "rtcp", "udp", "tls"};
 static const char *const dialers[] = {"tcp", "tls"};
 
 static const struct engine_ops *const engines[] = {

@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "chain.h"
+#include "connector.h"
 #include "engine.h"
 #include "registry.h"
 #include "selector.h"
@@ -148,6 +149,8 @@ static int open_tls(struct service *svc, struct config_error *err)
 static int find_address(struct service *svc, struct config_error *err)
 {
 	const struct service_config *cfg = svc->cfg;
+	if (cfg->listener_chain) /* somebody else's address */
+		return 0;
 	int rc = listener_resolve(cfg->addr, &svc->at);
 
 	if (rc)
@@ -175,12 +178,31 @@ static int make_selector(struct service *svc)
 	return rc;
 }
 
+/* The last hop opens the port: each of its nodes must speak a protocol that can, as far as we have the other half of it. */
+static int check_bind(const struct service *svc, struct config_error *err)
+{
+	const struct chain *chain = svc->listener_chain;
+
+	for (size_t i = 0; chain && i < chain->hops[chain->hop_count - 1].node_count; i++) {
+		const struct chain_node *node = &chain->hops[chain->hop_count - 1].nodes[i];
+		if (!strcmp(node->connector->name, "relay") && !node->tls)
+			continue;
+		snprintf(err->text, sizeof(err->text), "%s: %s cannot listen through %s: only relay without TLS can so far",
+			 svc->cfg->origin, svc->cfg->listener_type, node->cfg->addr);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int find_chain(struct service *svc, const struct chains *chains, struct config_error *err)
 {
 	svc->chain = chains_find(chains, svc->cfg->chain);
-	if (!svc->cfg->chain || svc->chain)
-		return 0;
-	snprintf(err->text, sizeof(err->text), "%s: there is no chain \"%s\"", svc->cfg->origin, svc->cfg->chain);
+	svc->listener_chain = chains_find(chains, svc->cfg->listener_chain);
+	bool missing = svc->cfg->chain && !svc->chain;
+	if (!missing && (!svc->cfg->listener_chain || svc->listener_chain))
+		return check_bind(svc, err);
+	snprintf(err->text, sizeof(err->text), "%s: there is no chain \"%s\"", svc->cfg->origin,
+		 missing ? svc->cfg->chain : svc->cfg->listener_chain);
 	return -EINVAL;
 }
 

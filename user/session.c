@@ -22,6 +22,7 @@
 
 #include "engine.h"
 #include "handler.h"
+#include "mux.h"
 #include "session_access.h"
 #include "session_states.h"
 
@@ -82,6 +83,16 @@ static void session_free(struct session *s)
 	session_forget(host);
 }
 
+/* Its sockets are closed: the other end of a tunnel learns how it ended. */
+static void leave_stream(struct session *s, bool clean)
+{
+	struct mux_stream *st = s->stream;
+
+	s->stream = NULL;
+	if (st)
+		mux_stream_release(st, clean);
+}
+
 static void on_free(struct loop_task *task)
 {
 	session_free((struct session *)((char *)task - offsetof(struct session, pair.end_task)));
@@ -94,6 +105,7 @@ static void on_pair_end(struct pair *pair, enum pair_end end)
 	loop_timer_cancel(s->host->env.loop, &s->timer);
 	session_set_state(s, SESSION_CLOSED);
 	s->reason = pair_end_name(end);
+	leave_stream(s, end == PAIR_CLIENT_EOF || end == PAIR_UPSTREAM_EOF);
 	session_log_close(s);
 	session_free(s);
 }
@@ -113,6 +125,7 @@ void session_close_early(struct session *s, bool quiet)
 		loop_io_close(loop, &s->pair.io[i]);
 	}
 	pair_discard(&s->pair);
+	leave_stream(s, quiet);
 	session_set_state(s, SESSION_CLOSED);
 	loop_defer(loop, &s->pair.end_task, on_free);
 }
@@ -228,14 +241,14 @@ static void link_session(struct session *s)
 	host->sessions = s;
 }
 
-void session_start(struct session_host *host, struct service *svc, int fd, const struct addr *peer)
+static struct session *session_new(struct session_host *host, struct service *svc, int fd)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
 	if (!s) {
 		close(fd);
 		session_forget(host);
-		return;
+		return NULL;
 	}
 	s->host = host;
 	s->svc = svc;
@@ -243,11 +256,16 @@ void session_start(struct session_host *host, struct service *svc, int fd, const
 	s->node = -1;
 	s->start_ns = loop_now(host->env.loop);
 	pair_init(&s->pair, &host->env, svc->engine, on_pair_end);
-	set_addresses(s, fd, peer);
 	log_new_sid(s->sid);
 	link_session(s);
 	atomic_fetch_add(&svc->accepted, 1);
-	if (loop_io_add(host->env.loop, &s->pair.io[SIDE_CLIENT], fd,
+	return s;
+}
+
+/* The addresses are known. */
+static void begin(struct session *s, int fd)
+{
+	if (loop_io_add(s->host->env.loop, &s->pair.io[SIDE_CLIENT], fd,
 			EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, on_client) < 0) {
 		close(fd);
 		session_fail(s, LOG_ERROR, "no-memory", "epoll: %s", strerror(errno));
@@ -259,4 +277,32 @@ void session_start(struct session_host *host, struct service *svc, int fd, const
 		session_preface_begin(s);
 	else
 		session_begin_handler(s);
+}
+
+void session_start(struct session_host *host, struct service *svc, int fd, const struct addr *peer)
+{
+	struct session *s = session_new(host, svc, fd);
+
+	if (!s)
+		return;
+	set_addresses(s, fd, peer);
+	begin(s, fd);
+}
+
+void session_start_stream(struct session_host *host, struct service *svc, int fd, struct mux_stream *st,
+			  const struct addr *client, const struct addr *local)
+{
+	struct session *s = session_new(host, svc, fd);
+
+	if (!s) {
+		mux_stream_release(st, false);
+		return;
+	}
+	s->stream = st;
+	mux_stream_bind(st, s);
+	for (int i = 0; i < 2; i++)
+		s->pair.flow[i].no_splice = true; /* a socket pair is not TCP */
+	s->peer = s->client = *client;
+	s->local = s->client_dst = *local;
+	begin(s, fd);
 }

@@ -17,6 +17,7 @@
 #include "app.h"
 #include "resolver.h"
 #include "sockmap.h"
+#include "tunnel.h"
 #include "udp_service.h"
 
 static const uint64_t STORM_WINDOW_NS = 100 * 1000000ull;
@@ -27,6 +28,7 @@ struct worker_listener {
 	struct service *svc;
 	struct listener *listener;
 	struct udp_service *udp; /* instead */
+	struct tunnel *tunnel;   /* instead, on the first worker */
 };
 
 struct handoff {
@@ -139,6 +141,8 @@ int worker_listen(struct worker *w, size_t i)
 	wl->svc = svc;
 	if (svc->datagram)
 		return udp_service_new(&wl->udp, &w->host, svc, w->app->udp_sessions_max);
+	if (svc->listener_chain)
+		return w->index ? 0 : tunnel_new(&wl->tunnel, &w->host, svc);
 	return listener_new(&wl->listener, w->loop, &svc->at, &svc->socket_opt, &listener_ops, wl);
 }
 
@@ -151,6 +155,7 @@ static void close_listeners(struct worker *w)
 		w->listeners[i].listener = NULL;
 		udp_service_free(w->listeners[i].udp);
 		w->listeners[i].udp = NULL;
+		tunnel_stop(w->listeners[i].tunnel);
 	}
 }
 
@@ -182,6 +187,11 @@ static void on_drain(struct loop_task *task)
 
 	w->host.draining = true;
 	close_listeners(w);
+	for (struct session *s = w->host.sessions, *next; s; s = next) {
+		next = s->next;
+		if (s->handler->drain)
+			s->handler->drain(s);
+	}
 	if (!atomic_load(&w->host.count))
 		loop_stop(w->loop);
 	else
@@ -273,6 +283,8 @@ int worker_init(struct worker *w, struct app *app, unsigned index, struct sockma
 void worker_fini(struct worker *w)
 {
 	close_listeners(w);
+	for (size_t i = 0; w->listeners && i < w->app->service_count; i++)
+		tunnel_free(w->listeners[i].tunnel);
 	for (size_t i = 0; w->host.named && i < w->app->cfg->access.resolver_count; i++)
 		resolver_free(w->host.named[i]);
 	free(w->host.named);

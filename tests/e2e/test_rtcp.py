@@ -1,0 +1,407 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reverse tunnels: rtcp locally, and through a relay server's BIND with smux; each end alone beside a peer in Python, and both.
+
+Contents of every stream are compared; a tunnel that dies must be seen as a reset on both sides of every session in it.
+"""
+import os
+import random
+import socket
+import threading
+
+import lib
+import relay_peer as relay
+import sandbox
+from lib import Gostbpf, Server, Upstream, case, check, connect, ending, recv_exact, recv_to_end, reset, same
+
+SERVER, PUBLIC, TARGET = 7000, 8080, 8000
+
+
+# --- without a chain ---
+@case
+def local_form_as_documented():
+    target = lib.http_server(TARGET, proxy=True)
+    gost = Gostbpf("-L", f"rtcp://:{PUBLIC}/:{TARGET}?handler.proxyProtocol=1")
+    rc, out, err = lib.curl(f"http://127.0.0.1:{PUBLIC}/")
+    same((rc, out), (0, "ok\n"), f"curl ({err})")
+    header = target.result()[0]
+    same((header["src"], header["dst"], header["dport"]), ("127.0.0.1", "127.0.0.1", PUBLIC), "the header at the target")
+    same(gost.closed()[0]["listener"], "rtcp", "listener in the log")
+
+
+@case
+def local_form_receives_headers():
+    target = lib.http_server(TARGET, proxy=True)
+    Gostbpf("-L", f"rtcp://:{PUBLIC}/:{TARGET}?proxyProtocol=1&handler.proxyProtocol=1")
+    client = connect(PUBLIC)
+    client.sendall(lib.v1("203.0.113.9", 4711, "192.0.2.1", 443) + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    recv_to_end(client)
+    same(lib.endpoints(target.result()[0]), ("203.0.113.9", 4711, "192.0.2.1", 443), "the header at the target")
+
+
+@case
+def a_chain_that_cannot_bind_is_refused():
+    err = lib.gostbpf_fails("-L", f"rtcp://:{PUBLIC}/:{TARGET}", "-F", "http://127.0.0.1:1")
+    check("cannot listen through" in err, err)
+
+
+# --- the server beside a peer ---
+class Tunnel:
+    """The rtcp side by hand."""
+
+    def __init__(self, port=PUBLIC, *features):
+        self.sock = connect(SERVER)
+        self.code, self.found = relay.ask(self.sock, relay.message(relay.BIND, *features, relay.network(0), relay.addr("", port)))
+
+    def frame(self):
+        while True:
+            cmd, stream, data = relay.read_frame(lambda n: recv_exact(self.sock, n))
+            if cmd != relay.NOP:
+                return cmd, stream, data
+
+    def opened(self):
+        """The next stream and what its first message says."""
+        cmd, stream, _ = self.frame()
+        same(cmd, relay.SYN, "the first frame of a stream")
+        cmd, number, data = self.frame()
+        same((cmd, number), (relay.PSH, stream), "the second frame")
+        left = [data]
+
+        def read(n):
+            part, left[0] = left[0][:n], left[0][n:]
+            same(len(part), n, "length of the first message")
+            return part
+
+        code, found = relay.read_message(read)
+        same((code, left[0]), (0, b""), "status, and nothing behind it")
+        return stream, found["addr"][0]
+
+    def send(self, cmd, stream, data=b""):
+        self.sock.sendall(relay.frame(cmd, stream, data))
+
+
+@case
+def server_speaks_as_gost_does():
+    gost = Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true")
+    tunnel = Tunnel()
+    same((tunnel.code, tunnel.found["addr"]), (0, [("::", PUBLIC)]), "the answer to BIND")
+    first, second = connect(PUBLIC), connect(PUBLIC)
+    same(tunnel.opened(), (3, first.getsockname()), "the first visitor")
+    same(tunnel.opened(), (5, second.getsockname()), "the second visitor")
+    first.sendall(b"hello")
+    same(tunnel.frame(), (relay.PSH, 3, b"hello"), "payload of the first")
+    tunnel.send(relay.PSH, 5, b"welcome")
+    same(recv_exact(second, 7), b"welcome", "payload for the second")
+    first.shutdown(socket.SHUT_WR)
+    same(tunnel.frame(), (relay.FIN, 3, b""), "half-close")
+    tunnel.send(relay.PSH, 3, b"bye")
+    tunnel.send(relay.FIN, 3)
+    same(recv_to_end(first), b"bye", "what came after the half-close")
+    reset(second)
+    same([tunnel.frame(), tunnel.frame()], [(relay.PSH, 5, b""), (relay.FIN, 5, b"")], "a reset: the mark, then FIN")
+    gost.wait_log(lambda r: r.get("msg") == f"bind on [::]:{PUBLIC}/tcp OK", "the record of the bind")
+    same(gost.closed(2)[0]["service"], f"service-0-ep-[::]:{PUBLIC}", "service of a visitor")
+
+
+@case
+def port_is_free_when_the_tunnel_ends():
+    Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true")
+    tunnel = Tunnel()
+    visitor = connect(PUBLIC)
+    tunnel.opened()
+    second = Tunnel()
+    same((second.code, recv_to_end(second.sock)), (5, b""), "the same port again")
+    tunnel.sock.close()
+    same(ending(visitor), "reset", "what the visitor sees")
+    lib.until(lambda: not lib.listening(PUBLIC), "the port is free")
+    same(Tunnel().code, 0, "and may be had again")
+
+
+@case
+def bind_is_off_by_default():
+    Gostbpf("-L", f"relay://127.0.0.1:{SERVER}")
+    same(Tunnel().code, 3, "status")
+    check(not lib.listening(PUBLIC), "nothing was opened")
+
+
+@case
+def bind_needs_the_password():
+    Gostbpf("-L", f"relay://user:pass@127.0.0.1:{SERVER}?bind=true")
+    same(Tunnel().code, 2, "without credentials")
+    same(Tunnel(PUBLIC, relay.user("user", "pass")).code, 0, "with them")
+
+
+@case
+def nonsense_in_the_tunnel_ends_it():
+    Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true")
+    tunnel = Tunnel()
+    visitor = connect(PUBLIC)
+    tunnel.opened()
+    tunnel.sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    same(ending(visitor), "reset", "what the visitor sees")
+    same(ending(tunnel.sock), "reset", "what the client sees")
+
+
+@case
+def visitor_behind_a_proxy():
+    """proxyProtocol of the service is received at the port that was opened (GOST ignores it there)."""
+    Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true&proxyProtocol=1")
+    tunnel = Tunnel()
+    visitor = connect(PUBLIC)
+    visitor.sendall(lib.v1("203.0.113.9", 4711, "192.0.2.1", 443) + b"hello")
+    same(tunnel.opened(), (3, ("203.0.113.9", 4711)), "who the stream says is there")
+    same(tunnel.frame(), (relay.PSH, 3, b"hello"), "payload")
+
+
+# --- the client beside a peer ---
+def rtcp(*extra, query="handler.proxyProtocol=1"):
+    return Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}?{query}", "-F", f"relay://{''.join(extra)}127.0.0.1:{SERVER}")
+
+
+class FarEnd(Tunnel):
+    """The relay server by hand: answers BIND and opens streams."""
+
+    def __init__(self, node):  # pylint: disable=super-init-not-called
+        self.sock = node.accept()
+        self.request = relay.read_message(lambda n: recv_exact(self.sock, n))
+        self.sock.sendall(relay.message(0, relay.addr("198.51.100.1", PUBLIC)))
+
+    def open(self, stream, visitor=("203.0.113.9", 4711), pieces=False):
+        data = relay.frame(relay.SYN, stream) + relay.frame(relay.PSH, stream, relay.message(0, relay.addr(*visitor)))
+        for part in [data[i:i + 1] for i in range(len(data))] if pieces else [data]:
+            self.sock.sendall(part)
+
+
+@case
+def client_speaks_as_gost_does():
+    node, target = Upstream(SERVER), Upstream(TARGET)
+    gost = rtcp("user:pass@")
+    far = FarEnd(node)
+    same(far.request, (2, {"addr": [("", PUBLIC)], "network": 0, "user": ("user", "pass")}), "the request")
+    for stream, pieces in ((3, False), (5, True)):
+        far.open(stream, pieces=pieces)
+        far.send(relay.PSH, stream, b"hello")
+        local = target.accept()
+        want = lib.v1("203.0.113.9", 4711, "198.51.100.1", PUBLIC) + b"hello"
+        same(recv_exact(local, len(want)), want, "header and payload at the target")
+        local.sendall(b"welcome")
+        same(far.frame(), (relay.PSH, stream, b"welcome"), "the answer")
+        far.send(relay.FIN, stream)
+        same(local.recv(1), b"", "half-close")
+        local.sendall(b"bye")
+        same(far.frame(), (relay.PSH, stream, b"bye"), "after the half-close")
+        local.close()
+        same(far.frame(), (relay.FIN, stream, b""), "the end")
+    record = gost.closed(2)[0]
+    same((record["client"], record["reason"]), ("203.0.113.9:4711", "client-eof"), "the record")
+
+
+@case
+def truncation_is_a_reset():
+    node, target = Upstream(SERVER), Upstream(TARGET)
+    gost = rtcp()
+    far = FarEnd(node)
+    far.open(3)
+    far.open(5)
+    first, second = target.accept(), target.accept()
+    far.send(relay.PSH, 3)  # no data: broken off
+    far.sock.sendall(relay.frame(relay.PSH, 5, b"half a message")[:12])
+    lib.until(lambda: len(gost.closed()) == 1, "the first session is over")
+    same(ending(first), "reset", "a stream that was broken off")
+    far.sock.close()
+    same(ending(second), "reset", "a stream whose tunnel died")
+    gost.wait_log(lambda r: "retrying in 1s" in r.get("msg", ""), "the record of the retry")
+    far = FarEnd(node)
+    far.open(3)
+    third = target.accept()
+    reset(third)
+    same([far.frame(), far.frame()], [(relay.PSH, 3, b""), (relay.FIN, 3, b"")], "the target's reset")
+
+
+@case
+def first_message_is_checked():
+    node, target = Upstream(SERVER), Upstream(TARGET)
+    rtcp()
+    far = FarEnd(node)
+    for stream, data in ((3, relay.message(0)), (5, relay.message(7, relay.addr("1.2.3.4", 5))), (7, b"GET / HTTP/1.1"),
+                         (9, relay.message(0, relay.addr("a.name", 5)))):
+        far.sock.sendall(relay.frame(relay.SYN, stream) + relay.frame(relay.PSH, stream, data))
+        same([far.frame(), far.frame()], [(relay.PSH, stream, b""), (relay.FIN, stream, b"")], f"the answer to {data!r}")
+    check(target.nobody(), "nobody is connected to the target")
+
+
+@case
+def refused_bind_is_tried_again():
+    node = Upstream(SERVER)
+    gost = rtcp()
+    sock = node.accept()
+    relay.read_message(lambda n: recv_exact(sock, n))
+    sock.sendall(relay.message(5))
+    gost.wait_log(lambda r: "relay status 5: service unavailable" in r.get("msg", "") and r["level"].startswith("warn"), "the reason")
+    FarEnd(node)
+
+
+# --- both ends ---
+def both(query="", handler="handler.proxyProtocol=1"):
+    server = Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true{query}")
+    client = rtcp(query=handler)
+    lib.wait_listening(PUBLIC)
+    for gost in (server, client):
+        gost.sockets_at_start = gost.sockets()
+    return server, client
+
+
+def answers(sock):
+    """A target: takes the header, sends back as many bytes as it got, reversed in order of blocks, after the client's end."""
+    header = lib.recv_header(sock)[0]
+    data = recv_to_end(sock)
+    sock.sendall(data[::-1])
+    return header["src"], header["sport"]
+
+
+@case
+def many_visitors_at_once():
+    target = Server(TARGET, answers)
+    server, client = both()
+    rnd, good, names = random.Random(11), [], []
+
+    def visit(data):
+        sock = connect(PUBLIC, timeout=30)
+        names.append(sock.getsockname())
+        sender = threading.Thread(target=lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)), daemon=True)
+        sender.start()
+        good.append(recv_to_end(sock) == data[::-1])
+        sock.close()
+
+    threads = [threading.Thread(target=visit, args=(rnd.randbytes(rnd.randrange(1 << rnd.randrange(1, 22))),)) for _ in range(60)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(50)
+    same(good, [True] * 60, "contents of all streams")
+    seen = sorted(target.result() for _ in range(60))
+    same(seen, sorted(names), "each visitor's address at the target")
+    client.closed(60)
+    server.closed(60)
+
+
+@case
+def bulk():
+    """128 MiB down and up through one stream, contents compared."""
+    data = os.urandom(1 << 20) * 128
+
+    def serve(sock):
+        sender = threading.Thread(target=lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)), daemon=True)
+        sender.start()
+        total = 0
+        buf = memoryview(bytearray(1 << 20))
+        while n := sock.recv_into(buf):
+            if buf[:n] != data[total:total + n]:
+                return f"other bytes at {total}"
+            total += n
+        sender.join(30)
+        return total
+
+    target = Server(TARGET, serve)
+    both(handler="handler.proxyProtocol=0")
+    sock = connect(PUBLIC, timeout=50)
+    sender = threading.Thread(target=lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)), daemon=True)
+    sender.start()
+    at, buf = 0, memoryview(bytearray(1 << 20))
+    while n := sock.recv_into(buf):
+        check(buf[:n] == data[at:at + n], f"the same bytes at {at}")
+        at += n
+    same((at, target.result(30)), (len(data), len(data)), "lengths down and up")
+
+
+@case
+def one_stalled_visitor_does_not_stop_the_others():
+    """Up to smux's shared receive budget: 1 MiB stands in one stream while another goes on."""
+    target = Upstream(TARGET)
+    both(handler="handler.proxyProtocol=0")
+    stalled, other = connect(PUBLIC), connect(PUBLIC)
+    stalled.sendall(b"1")
+    other.sendall(b"2")
+    ends = {recv_exact(s, 1): s for s in (target.accept(), target.accept())}
+    threading.Thread(target=lambda: stalled.sendall(bytes(3 << 20)), daemon=True).start()
+    for _ in range(50):
+        other.sendall(b"ping" * 1000)
+        recv_exact(ends[b"2"], 4000)
+        ends[b"2"].sendall(b"pong" * 1000)
+        recv_exact(other, 4000)
+    same(recv_exact(ends[b"1"], 3 << 20), bytes(3 << 20), "what stood")
+
+
+@case
+def tunnel_killed_in_the_middle():
+    target = Upstream(TARGET)
+    server, client = both(handler="handler.proxyProtocol=0")
+    visitors = [connect(PUBLIC) for _ in range(5)]
+    for v in visitors:
+        v.sendall(b"x" * 100000)
+    locals_ = [target.accept() for _ in visitors]
+    for sock in locals_:
+        recv_exact(sock, 100000)
+    sandbox.sh(f"ss -K dst 127.0.0.1 dport = {SERVER}")
+    for sock in visitors + locals_:
+        same(ending(sock), "reset", "what either side of a session sees")
+    client.wait_log(lambda r: "retrying in 1s" in r.get("msg", ""), "the retry")
+    lib.until(lambda: sum(r.get("msg", "").startswith("bind on") for r in client.log()) == 2, "the second tunnel", 10)
+    visitor = connect(PUBLIC)
+    visitor.sendall(b"again")
+    same(recv_exact(target.accept(), 5), b"again", "through the second tunnel")
+    reset(visitor)
+    server.closed(7)
+
+
+@case
+def reset_of_either_side_is_passed_on():
+    target = Upstream(TARGET)
+    both(handler="handler.proxyProtocol=0")
+    for breaker in (0, 1):
+        visitor = connect(PUBLIC)
+        visitor.sendall(b"x")
+        local = target.accept()
+        recv_exact(local, 1)
+        ends = [visitor, local]
+        reset(ends[breaker])
+        same(ending(ends[1 - breaker]), "reset", "the other side")
+
+
+@case
+def orderly_end_of_the_process():
+    """SIGTERM: sessions of a tunnel finish, nobody new comes in, then both programs end."""
+    target = Upstream(TARGET)
+    server, client = both(handler="handler.proxyProtocol=0")
+    visitor = connect(PUBLIC)
+    visitor.sendall(b"x")
+    local = target.accept()
+    recv_exact(local, 1)
+    server.proc.send_signal(lib.signal.SIGTERM)
+    lib.until(lambda: not lib.listening(PUBLIC), "the port is closed")
+    local.sendall(b"last words")
+    local.close()
+    visitor.shutdown(socket.SHUT_WR)
+    same(recv_to_end(visitor), b"last words", "the end of the session")
+    same(server.stop(), 0, "exit status of the server")
+    same(client.stop(), 0, "exit status of the client")
+
+
+@case
+def visitors_address_across_namespaces():
+    sandbox.add_netns("pub")
+    sandbox.join("pub", "veth0", "10.77.0.1/24", "10.77.0.2/24")
+    target = lib.http_server(TARGET, proxy=True)
+    server = Gostbpf("-L", f"relay://:{SERVER}?bind=true", netns="pub")
+    client = Gostbpf("-L", f"rtcp://:{PUBLIC}/:{TARGET}?handler.proxyProtocol=1", "-F", f"relay://10.77.0.2:{SERVER}")
+    client.wait_log(lambda r: r.get("msg", "").startswith("bind on"), "the tunnel")
+    for gost in (server, client):
+        gost.sockets_at_start = gost.sockets()
+    rc, out, err = lib.curl(f"http://10.77.0.2:{PUBLIC}/", netns="pub")
+    same((rc, out), (0, "ok\n"), f"curl ({err})")
+    header = target.result()[0]
+    same(header["src"], "10.77.0.2", "the visitor at the target")
+
+
+if __name__ == "__main__":
+    lib.main("rtcp")
