@@ -29,6 +29,7 @@ struct worker {
 	bool cut; /* what still arrives is closed */
 	uint64_t storm_start_ns; /* connections accepted lately */
 	unsigned storm_accepts;
+	bool storm;
 };
 
 int worker_init(struct worker *w, struct app *app, unsigned index, struct sockmap *sm);

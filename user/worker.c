@@ -63,10 +63,12 @@ static unsigned give_away_margin(struct worker *w)
 	uint64_t now = loop_now(w->loop);
 
 	if (now - w->storm_start_ns > STORM_WINDOW_NS) {
+		/* One that went on through the last window is not over at the start of this. */
+		w->storm = w->storm_accepts > STORM_ACCEPTS && now - w->storm_start_ns < 2 * STORM_WINDOW_NS;
 		w->storm_start_ns = now;
 		w->storm_accepts = 0;
 	}
-	return ++w->storm_accepts > STORM_ACCEPTS ? STORM_MARGIN : 1;
+	return ++w->storm_accepts > STORM_ACCEPTS || w->storm ? STORM_MARGIN : 1;
 }
 
 static struct worker *least_busy(struct worker *self)
