@@ -14,7 +14,7 @@
 #include "cli.h"
 #include "commands.h"
 #include "registry.h"
-#include "spawn.h"
+#include "spawner.h"
 
 static const struct cli_command commands[] = {
 	{"decode", cmd_decode, "show a PROXY header as JSON"},

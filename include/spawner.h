@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * spawn.h - "--" on the command line: several configurations, each in a process of its own.
+ * spawner.h - "--" on the command line: several configurations, each in a process of its own.
  *
  * Why: -F belongs to all -L of a command line, so two chains need two processes, as with GOST. Unlike there, arguments
  * keep their blanks, a child that ends takes the others along, and signals reach all of them.

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * spawn.c - see spawn.h.
+ * spawner.c - see spawn.h.
  *
  * Why fork without exec: the child is the same program; its words are a slice of the same array.
  * Owns: the list of children. Never: lets one outlive this process (PR_SET_PDEATHSIG).
  */
-#include "spawn.h"
+#include "spawner.h"
 
 #include <errno.h>
 #include <signal.h>
