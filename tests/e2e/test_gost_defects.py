@@ -250,6 +250,9 @@ def defect_14_the_key_is_ignored_on_later_hops():
 @case
 def defect_15_reverse_listeners_ignore_the_key():
     refused_by_name("rtcp://:1/:2?proxyProtocol=1")
+    gost = Gostbpf("-L", "relay://127.0.0.1:8080?proxyProtocol=1&proxyProtocol.policy=require&bind=true")
+    lib.connect_and_end(8080, b"\x01\x02\x00\x00")
+    same(gost.reasons("proxy-header")[0]["reason"], "proxy-header-missing", "a relay service that must see a header")
 
 
 @case
@@ -306,6 +309,12 @@ def defect_20_other_handlers_cannot_send_a_header():
     refused_by_name(*(f"{s}://:1?handler.proxyProtocol=1" for s in ("redirect", "sni")))
     up = Upstream(8000)
     Gostbpf("-L", "socks5://127.0.0.1:1080?handler.proxyProtocol=2", "-L", "127.0.0.1:8080?handler.proxyProtocol=1")
+    Gostbpf("-L", "http://127.0.0.1:8081?handler.proxyProtocol=1", "-L", "relay://127.0.0.1:8082?handler.proxyProtocol=2", services=2)
+    relay = bytes((1, 1, 0, 10, 2, 0, 7, 1, 127, 0, 0, 1)) + (8000).to_bytes(2, "big")
+    for port, request in ((8081, b"CONNECT 127.0.0.1:8000 HTTP/1.1\r\n\r\n"), (8082, relay)):
+        client = connect(port)
+        client.sendall(request)
+        same(endpoints(recv_header(up.accept())[0]), (*client.getsockname(), "127.0.0.1", port), f"header of port {port}")
     for port, open_ in ((1080, connect5), (8080, connect5), (8080, connect4)):
         client = open_(port, "127.0.0.1", 8000)
         same(endpoints(recv_header(up.accept())[0]), (*client.getsockname(), "127.0.0.1", port), "header")
