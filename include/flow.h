@@ -85,6 +85,7 @@ struct flow {
 	/* kernel path */
 	struct flow_record *record; /* NULL until the first join; then until the pair ends */
 	uint32_t record_index;
+	uint32_t window_max;         /* of the source while spliced; 0: the engine's (a paced target needs less) */
 	uint64_t cookie;             /* of the source socket; 0 until the pair's first join */
 	uint64_t kernel_bytes;       /* final total, once the record was given back */
 	uint64_t look_ns;            /* current interval between looks of a waiting path */

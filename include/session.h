@@ -26,6 +26,7 @@
 struct mux_stream;
 struct resolver;
 struct route;
+struct session_race;
 
 enum session_state {
 	SESSION_ACCEPTED,
@@ -103,6 +104,7 @@ struct session {
 	struct session *next_paced, **prev_paced; /* prev NULL: not on the list */
 	struct route *route; /* while dialing */
 	struct mux_stream *stream; /* one of its sockets is the end of this; NULL: none */
+	struct session_race *race; /* instead, with strategy parallel */
 	struct loop_timer timer; /* header deadline, handshake deadline, then idle */
 	char sid[LOG_SID_LEN + 1];
 };

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
+#include "handler.h"
 #include "session.h"
 
 /* The one mover: asserts that the move is legal. */
@@ -44,6 +46,19 @@ void session_tls_ready(struct session *s);
 struct route_result;
 /* 0 or -ENOMEM. */
 int session_expect_late(struct session *s, const struct route_result *res);
+
+/* --- session_dial.c and session_race.c: SESSION_DIALING --- */
+struct proxy_send;
+struct route_request;
+struct route_result;
+/* All nodes that may be tried now; before: what to say when there is none. */
+void session_race_begin(struct session *s, enum dial_outcome before);
+void session_race_cancel(struct session *s); /* idempotent */
+/* node: NULL for a target that the client named. ctx is the session. */
+void session_fill_request(struct session *s, const struct service_node *node, struct route_request *req);
+ssize_t session_build_header(struct session *s, const struct proxy_send *plan, uint8_t *out, size_t cap);
+void session_routed(struct session *s, const struct route_result *res); /* there is a way */
+void session_give_up(struct session *s, enum dial_outcome outcome);
 
 /* --- session_preface.c: SESSION_PREFACE --- */
 /* May the client still owe us a PROXY header? */

@@ -11,11 +11,14 @@
 #include "session_access.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "session.h"
 
+enum { WINDOW_MIN = 1024 * 1024, WINDOW_MAX = 64 * 1024 * 1024 };
 static const uint64_t PACE_TURN_NS = 200 * 1000000ull, BUSY_NS = 1000 * 1000000ull;
 static const uint64_t RECORD_GAP_NS = 100 * 1000000ull;
 
@@ -115,15 +118,35 @@ static void set_pace(int fd, uint64_t bytes_s)
 		setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate));
 }
 
+/*
+ * What a source sends ahead of a paced target has to be read by user space now and then, a window at a time, so a window
+ * much larger than the rate needs would take most of the payload out of the kernel path.
+ */
+static void limit_window(struct session *s, int side, uint64_t bytes_s)
+{
+	struct tcp_info info = {.tcpi_rtt = 0};
+	socklen_t len = sizeof(info);
+
+	s->pair.flow[side].window_max = 0;
+	if (!bytes_s || getsockopt(s->pair.io[side].fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return;
+	uint64_t needed = (uint64_t)((double)bytes_s * info.tcpi_rtt / 1e6 * 2);
+	s->pair.flow[side].window_max = needed < WINDOW_MAX ? WINDOW_MIN + (uint32_t)needed : 0;
+}
+
 static void apply(struct session *s, bool anew)
 {
 	struct limiter_pace pace;
 
 	limiter_pace(s->svc->access.limiter, &s->lease, &pace);
+	if (!anew && !memcmp(&pace, &s->pace, sizeof(pace)))
+		return;
 	if ((anew && pace.in_bytes_s) || pace.in_bytes_s != s->pace.in_bytes_s)
 		set_pace(s->pair.io[SIDE_UPSTREAM].fd, pace.in_bytes_s);
 	if ((anew && pace.out_bytes_s) || pace.out_bytes_s != s->pace.out_bytes_s)
 		set_pace(s->pair.io[SIDE_CLIENT].fd, pace.out_bytes_s);
+	limit_window(s, SIDE_CLIENT, pace.in_bytes_s);
+	limit_window(s, SIDE_UPSTREAM, pace.out_bytes_s);
 	s->pace = pace;
 }
 

@@ -27,6 +27,7 @@ void session_dial_cancel(struct session *s)
 {
 	route_cancel(s->route);
 	s->route = NULL;
+	session_race_cancel(s);
 }
 
 /* --- failure: the same target again, another node, or the end ------------------------------------------- */
@@ -48,7 +49,7 @@ static int pick_node(struct session *s)
 	return selector_next(s->svc->selector, &s->pick, hash, random, loop_now(s->host->env.loop));
 }
 
-static void give_up(struct session *s, enum dial_outcome outcome)
+void session_give_up(struct session *s, enum dial_outcome outcome)
 {
 	atomic_fetch_add(&s->svc->failed_dials, 1);
 	if (s->handler->refused) {
@@ -72,7 +73,7 @@ static void next_try(struct session *s, enum dial_outcome outcome, const char *t
 		selector_mark_failed(s->svc->selector, (size_t)s->node, loop_now(s->host->env.loop));
 	int node = s->target || outcome == DIAL_CHAIN ? -1 : pick_node(s);
 	if (node < 0) {
-		give_up(s, outcome);
+		session_give_up(s, outcome);
 		return;
 	}
 	s->node = node;
@@ -87,7 +88,7 @@ static const struct proxy_send *header_plan(const struct session *s)
 	return s->node >= 0 ? &s->svc->nodes[s->node].send : &s->svc->send;
 }
 
-static ssize_t build_header(struct session *s, const struct proxy_send *plan, uint8_t *out, size_t cap)
+ssize_t session_build_header(struct session *s, const struct proxy_send *plan, uint8_t *out, size_t cap)
 {
 	char client[ADDR_TEXT_MAX];
 	struct proxy_send_facts facts = {
@@ -112,7 +113,7 @@ static int hold_header(struct session *s)
 
 	if (!plan->version)
 		return 0;
-	ssize_t n = build_header(s, plan, env->buf, env->buf_size);
+	ssize_t n = session_build_header(s, plan, env->buf, env->buf_size);
 	return n < 0 ? (int)n : flow_hold(&s->pair.flow[SIDE_CLIENT], env->buf, (size_t)n);
 }
 
@@ -240,16 +241,9 @@ static bool adopt(struct session *s, const struct route_result *res)
 	return true;
 }
 
-static void on_routed(void *ctx, const struct route_result *res)
+void session_routed(struct session *s, const struct route_result *res)
 {
-	struct session *s = ctx;
-
-	s->route = NULL;
 	s->upstream = res->at;
-	if (res->outcome != DIAL_OK) {
-		next_try(s, res->outcome, res->error);
-		return;
-	}
 	if (!adopt(s, res)) {
 		session_fail(s, LOG_ERROR, "no-memory", "epoll: %s", strerror(errno));
 		return;
@@ -265,9 +259,21 @@ static void on_routed(void *ctx, const struct route_result *res)
 
 /* --- the way there ------------------------------------------------------------------------------------------ */
 
+static void on_routed(void *ctx, const struct route_result *res)
+{
+	struct session *s = ctx;
+
+	s->route = NULL;
+	s->upstream = res->at;
+	if (res->outcome != DIAL_OK)
+		next_try(s, res->outcome, res->error);
+	else
+		session_routed(s, res);
+}
+
 static ssize_t on_hop_header(void *ctx, const struct proxy_send *plan, uint8_t *out, size_t cap)
 {
-	return build_header(ctx, plan, out, cap);
+	return session_build_header(ctx, plan, out, cap);
 }
 
 static void on_hop_trouble(void *ctx, const char *text)
@@ -275,10 +281,9 @@ static void on_hop_trouble(void *ctx, const char *text)
 	session_log_fault(ctx, LOG_ERROR, text);
 }
 
-static void try_target(struct session *s)
+void session_fill_request(struct session *s, const struct service_node *node, struct route_request *req)
 {
-	const struct service_node *node = s->node >= 0 ? &s->svc->nodes[s->node] : NULL;
-	struct route_request req = {
+	*req = (struct route_request){
 		.loop = s->host->env.loop,
 		.resolver = s->host->resolver,
 		.named = s->host->named,
@@ -296,11 +301,17 @@ static void try_target(struct session *s)
 		.trouble = on_hop_trouble,
 		.done = on_routed,
 	};
+}
 
+static void try_target(struct session *s)
+{
+	struct route_request req;
+
+	session_fill_request(s, s->node >= 0 ? &s->svc->nodes[s->node] : NULL, &req);
 	s->upstream = (struct addr){0};
 	if (session_is_bypassed(s, req.host, req.port)) {
 		session_log_fault(s, LOG_INFO, "bypass: this target is not allowed");
-		give_up(s, DIAL_BYPASSED);
+		session_give_up(s, DIAL_BYPASSED);
 		return;
 	}
 	if (route_new(&s->route, &req) < 0)
@@ -319,11 +330,15 @@ static void begin_dialing(struct session *s)
 void session_connect(struct session *s)
 {
 	begin_dialing(s);
+	if (selector_strategy(s->svc->selector) == SELECTOR_PARALLEL) {
+		session_race_begin(s, DIAL_NO_NODE);
+		return;
+	}
 	s->node = pick_node(s);
 	s->retries_left = (uint8_t)s->svc->cfg->opt.retries;
 	if (s->node < 0) {
 		session_log_fault(s, LOG_ERROR, "node not available");
-		give_up(s, DIAL_NO_NODE);
+		session_give_up(s, DIAL_NO_NODE);
 		return;
 	}
 	try_target(s);

@@ -32,6 +32,13 @@ static uint32_t window_of(uint64_t share)
 	return share / WINDOW_SHARE < WINDOW_MAX ? (uint32_t)(share / WINDOW_SHARE) : WINDOW_MAX;
 }
 
+static uint32_t own_window(const struct flow *flow, uint64_t share)
+{
+	uint32_t window = window_of(share);
+
+	return flow->window_max && flow->window_max < window ? flow->window_max : window;
+}
+
 uint32_t sockmap_resume_mark(const struct flow *flow)
 {
 	return flow->record->soft / 8 * 5;
@@ -79,7 +86,7 @@ void sockmap_restore_buffers(struct flow *flow)
 void sockmap_force_buffers(struct flow *flow)
 {
 	const struct sockmap *sm = sockmap_of(flow);
-	int window = (int)window_of(__atomic_load_n(&sm->share, __ATOMIC_RELAXED));
+	int window = (int)own_window(flow, __atomic_load_n(&sm->share, __ATOMIC_RELAXED));
 
 	set_buffer(flow_dst_fd(flow), SO_SNDBUFFORCE, (int)sm->cfg.flow_bytes); /* the kernel doubles both */
 	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, window);
@@ -88,7 +95,7 @@ void sockmap_force_buffers(struct flow *flow)
 
 uint32_t sockmap_window(const struct flow *flow)
 {
-	return window_of(sockmap_of(flow)->cfg.flow_bytes);
+	return own_window(flow, sockmap_of(flow)->cfg.flow_bytes);
 }
 
 void sockmap_narrow_window(struct flow *flow, bool narrow)

@@ -192,6 +192,7 @@ static void dial(struct tunnel *t)
 	struct route_request req = {
 		.loop = t->host->env.loop,
 		.resolver = t->host->resolver,
+		.named = t->host->named,
 		.chain = t->svc->listener_chain,
 		.host = t->bind_host,
 		.port = t->bind_port,

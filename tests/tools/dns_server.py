@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""dns_server.py - a UDP DNS server for tests, with a zone of a few lines.
+"""dns_server.py - a DNS server for tests, by UDP and TCP, with a zone of a few lines.
 
 Why: tests need answers that expire, fail, come late or never come, and a count of what was asked.
 Usage: dns_server.py [--address 127.0.0.1] [--port 0] [--zone FILE] [--log FILE] [LINE ...]
 Prints its port as the first line of standard output. FILE is read again for each query (replace it with
-rename). Each query adds "name TYPE" to the log before it is answered.
+rename). Each query adds "name TYPE" to the log before it is answered,
+"name TYPE tcp" when it came by TCP (answered at once, whatever DELAY says).
 
 Zone lines: NAME TTL A|AAAA|CNAME VALUE    NAME NXDOMAIN|SERVFAIL|REFUSED|DROP    NAME DELAY MILLISECONDS
 NAME A-DROP, NAME AAAA-SERVFAIL, ...: only for queries of that type. A name that is not there: NXDOMAIN.
@@ -98,10 +99,33 @@ def reply_to(zone, packet):
     return header + question + b"".join(answers), delay
 
 
-def log_query(path, packet):
+def log_query(path, packet, how=""):
     name, number, _ = parse_question(packet)
     with open(path, "a", encoding="ascii") as log:
-        log.write(f"{name} {TYPES.get(number, number)}\n")
+        log.write(f"{name} {TYPES.get(number, number)}{how}\n")
+
+
+def answer(args, packet, how=""):
+    if args.log:
+        log_query(args.log, packet, how)
+    lines = list(args.lines)
+    if args.zone:
+        with open(args.zone, encoding="utf-8") as zone:
+            lines += zone.read().splitlines()
+    return reply_to(parse_zone(lines), packet)
+
+
+def serve_tcp(args, client):
+    with client, client.makefile("rb") as stream:
+        while len(size := stream.read(2)) == 2:
+            reply = answer(args, stream.read(struct.unpack("!H", size)[0]), " tcp")[0]
+            if reply:
+                client.sendall(struct.pack("!H", len(reply)) + reply)
+
+
+def listen_tcp(args, sock):
+    while True:
+        threading.Thread(target=serve_tcp, args=(args, sock.accept()[0]), daemon=True).start()
 
 
 def main():
@@ -112,19 +136,19 @@ def main():
     parser.add_argument("--log")
     parser.add_argument("lines", nargs="*")
     args = parser.parse_args()
-    sock = socket.socket(socket.AF_INET6 if ":" in args.address else socket.AF_INET, socket.SOCK_DGRAM)
+    family = socket.AF_INET6 if ":" in args.address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.bind((args.address, args.port))
+    stream = socket.socket(family, socket.SOCK_STREAM)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    stream.bind((args.address, sock.getsockname()[1]))
+    stream.listen()
+    threading.Thread(target=listen_tcp, args=(args, stream), daemon=True).start()
     print(sock.getsockname()[1], flush=True)
     while True:
         packet, peer = sock.recvfrom(4096)
         try:
-            if args.log:
-                log_query(args.log, packet)
-            lines = list(args.lines)
-            if args.zone:
-                with open(args.zone, encoding="utf-8") as zone:
-                    lines += zone.read().splitlines()
-            reply, delay = reply_to(parse_zone(lines), packet)
+            reply, delay = answer(args, packet)
         except (IndexError, struct.error, ValueError, OSError) as error:
             print(f"dns_server: {error}", file=sys.stderr, flush=True)
             continue

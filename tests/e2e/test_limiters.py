@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""How many, how often, how fast: climiter, rlimiter and limiter, counted for the client that a PROXY header names."""
+import os
+import socket
+import threading
+import time
+
+import lib
+from access_world import answers, client, cut, gost, service
+from lib import ENGINES, Upstream, case, check, connect, echo_server, recv_exact, reset, same, v1, v2
+
+MIB = 1 << 20
+
+
+def limited(kind, *limits, more="", target="127.0.0.1:8000"):
+    section = {"c": "climiter", "r": "rlimiter", "": "limiter"}[kind]
+    rules = "".join(f"  - \"{limit}\"\n" for limit in limits)
+    return f"services:\n{service(f'  {section}: l{chr(10)}{more}', target=target)}{section}s:\n- name: l\n  limits:\n{rules}"
+
+
+def let_in(ip, data=b""):
+    """True when an echo comes back, False when the connection is cut."""
+    try:
+        return answers(client(ip, data=data))
+    except (ConnectionError, AssertionError):
+        return False
+
+
+# --- connections at the same time ---
+@case
+def connections_of_a_client_of_a_network_and_of_a_service():
+    echo_server(8000)
+    g = gost(limited("c", "$ 6", "$$ 2", "127.0.1.0/24 1", "127.0.1.9 3"))
+    held = [client("127.0.0.2"), client("127.0.0.2")]
+    check(all(answers(s) for s in held), "two of one client")
+    check(not let_in("127.0.0.2"), "the third is refused")
+    held.append(client("127.0.1.1"))
+    check(answers(held[-1]), "one of a network's client")
+    check(not let_in("127.0.1.1"), "its second is refused")
+    held += [client("127.0.1.2"), client("127.0.1.9"), client("127.0.1.9")]
+    check(all(answers(s) for s in held), "another client of that network, and one with a rule of its own")
+    check(not let_in("127.0.1.9"), "the service is full, whoever comes")
+    check(all(answers(s) for s in held), "those inside have noticed nothing")
+    held.pop(0).close()
+    lib.until(lambda: let_in("127.0.0.2"), "a place is free again once one has left")
+    same(g.reasons("too-many-connections", 1)[0]["level"], "info", "a record of it")
+
+
+@case
+def refusals_do_not_end_accepting():
+    echo_server(8000)
+    gost(limited("c", "$ 1"), workers=1)
+    held = client("127.0.0.1")
+    check(answers(held), "the first")
+    for i in range(300):
+        same(cut(f"127.0.{i // 200}.{i % 200 + 2}"), "reset", "refused")
+    held.close()
+    lib.until(lambda: let_in("127.0.0.1"), "served again")
+
+
+@case
+def clients_of_a_proxy_are_counted_one_by_one():
+    echo_server(8000)
+    gost(limited("c", "$$ 1", more="  metadata: {proxyProtocol: 1, proxyProtocol.wait: 100ms}\n"))
+    ann = client("127.0.0.1", data=v1("10.0.0.1", 1, "10.0.0.9", 2))
+    bob = client("127.0.0.1", data=v2("10.0.0.2", 1, "10.0.0.9", 2))
+    check(answers(ann) and answers(bob), "one each, by the same proxy")
+    check(not let_in("127.0.0.1", v1("10.0.0.1", 5, "10.0.0.9", 2)), "the second of the first client")
+    check(not let_in("127.0.0.7", v2("10.0.0.2", 5, "10.0.0.9", 2)), "the second of the other, by another proxy")
+    own = client("127.0.0.1")
+    check(answers(own), "the proxy itself is a client of its own")
+    reset(ann)
+    lib.until(lambda: let_in("127.0.0.1", v1("10.0.0.1", 6, "10.0.0.9", 2)), "a reset frees the place")
+
+
+# --- connections per second ---
+@case
+def new_connections_come_at_the_rate():
+    echo_server(8000)
+    g = gost(limited("r", "$$ 5", "127.0.1.0/24 0.5"), workers=1)
+    began, good = time.monotonic(), 0
+    while time.monotonic() - began < 2:
+        good += let_in("127.0.0.2")
+        time.sleep(0.01)
+    check(12 <= good <= 17, f"{good} connections in 2 s: 6 at once and 5 each second")
+    same([let_in("127.0.1.1"), let_in("127.0.1.1"), let_in("127.0.1.2")], [True, False, True], "one at once and one in two seconds")
+    time.sleep(2.05)
+    check(let_in("127.0.1.1"), "after two seconds")
+    check(g.reasons("too-many-new-connections", 1), "a record of it")
+    told = [r for r in g.reasons("too-many-new-connections", 1) if r["level"] == "info"]
+    check(len(told) <= 50, f"{len(told)} records for some two hundred refusals")
+
+
+@case(limit=150)
+def ten_thousand_clients_do_not_grow_the_table():
+    """Each comes once, claimed by a proxy. 16384 of them are remembered at most; after 18000, 10000 more take no memory."""
+    lib.Server(8000, lambda sock: None)
+    g = gost(limited("r", "$$ 0.001", more="  metadata: {proxyProtocol: 1}\n") + "log: {level: error}\n", services=0, workers=1)
+    lib.wait_listening(8080)
+    g.sockets_at_start = g.sockets()
+
+    def visit(i):
+        with socket.create_connection(("127.0.0.1", 8080), 10) as sock:
+            sock.sendall(v1(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", 1, "10.0.0.9", 2))
+            return lib.ending(sock)
+
+    for i in range(18000):
+        same(visit(i), "eof", f"client {i}")
+    same(visit(17999), "reset", "a client that is remembered")
+    before = rss_kib(g)
+    for i in range(18000, 28000):
+        visit(i)
+    grown = rss_kib(g) - before
+    check(grown < 512, f"resident memory grew by {grown} KiB with 10000 more clients")
+    same(visit(0), "eof", "the first client has been forgotten")
+
+
+def rss_kib(g):
+    with open(f"/proc/{g.proc.pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+# --- bytes per second ---
+class Meter(threading.Thread):
+    """Reads a socket to the end of the time; bytes that came after a warm-up, and how long that was."""
+
+    def __init__(self, sock, seconds=2.0, warm=0.7):
+        super().__init__(daemon=True)
+        self.sock, self.seconds, self.warm, self.rate = sock, seconds, warm, 0
+        self.start()
+
+    def run(self):
+        began = time.monotonic()
+        while time.monotonic() - began < self.warm:
+            self.sock.recv(1 << 18)
+        began, count = time.monotonic(), 0
+        while time.monotonic() - began < self.seconds:
+            count += len(self.sock.recv(1 << 18))
+        self.rate = count / (time.monotonic() - began)
+
+
+def pour(sock):
+    """Writes until the other side goes."""
+    def run():
+        data = os.urandom(1 << 16)
+        try:
+            while True:
+                sock.sendall(data)
+        except OSError:
+            pass
+
+    threading.Thread(target=run, daemon=True).start()
+
+
+class TooFast(Exception):
+    """A limit was not kept."""
+
+
+def near(rate, want, what):
+    text = f"{what}: {rate / MIB:.2f} MiB/s instead of {want / MIB:.2f}"
+    if rate >= 1.2 * want:
+        raise TooFast(text)
+    check(rate > 0.8 * want, text)
+
+
+def steadily(measure):
+    """A busy machine may be too slow for a moment: three chances to be fast enough, none to be too fast."""
+    for _ in range(2):
+        try:
+            return measure()
+        except AssertionError:
+            time.sleep(0.5)
+    return measure()
+
+
+def rates(*socks, **kwargs):
+    meters = [Meter(sock, **kwargs) for sock in socks]
+    for m in meters:
+        m.join()
+    return [m.rate for m in meters]
+
+
+def pair_of_ends(up, ip="127.0.0.1", data=b""):
+    sock = client(ip, data=data)
+    return sock, up.accept()
+
+
+@case(engines=ENGINES)
+def each_connection_has_its_pace(engine):
+    up = Upstream(8000)
+    g = gost(limited("", "$$ 5MB 10MB"), "-engine", engine)
+    sock, server = pair_of_ends(up)
+    pour(sock)
+    pour(server)
+
+    def measure():
+        to_server, to_client = rates(server, sock)
+        near(to_server, 5 * MIB, "from the client")
+        near(to_client, 10 * MIB, "to the client")
+
+    steadily(measure)
+    reset(sock)
+    reset(server)
+    record = g.closed()[0]
+    if engine == "sockmap":
+        total = record["inputBytes"] + record["outputBytes"]
+        kernel = record["kernelInputBytes"] + record["kernelOutputBytes"]
+        check(kernel > 0.7 * total, f"the kernel moved {kernel} of {total} bytes ({kernel / total:.0%})")
+
+
+@case
+def what_is_limited_arrives_whole():
+    up = Upstream(8000)
+    gost(limited("", "$$ 8MB 8MB"), "-engine", "sockmap")
+    sock, server = pair_of_ends(up)
+    data = os.urandom(MIB) * 12
+    began = time.monotonic()
+    threading.Thread(target=lambda: sock.sendall(data) or sock.shutdown(socket.SHUT_WR), daemon=True).start()
+    got = lib.recv_to_end(server)
+    took = time.monotonic() - began
+    check(got == data, f"{len(got)} bytes, the same as were sent: {got == data}")
+    check(1.1 < took < 2.2 * lib.SLOW, f"12 MiB at 8 MiB/s took {took:.2f} s")
+
+
+@case
+def a_service_s_limit_is_shared_by_those_who_are_busy():
+    up = Upstream(8000)
+    gost(limited("", "$ 0 8MB"))
+    idle = [pair_of_ends(up) for _ in range(5)]  # connected, and silent
+    a, b = pair_of_ends(up), pair_of_ends(up)
+    pour(a[1])
+    time.sleep(1.5)
+    steadily(lambda: near(rates(a[0])[0], 8 * MIB, "one of seven is busy: all of it"))
+    pour(b[1])
+    time.sleep(1)
+
+    def measure():
+        each = rates(a[0], b[0])
+        near(sum(each), 8 * MIB, "two are busy: together")
+        # Who counts as busy is known within a fifth of a second, on a busy machine later.
+        check(min(each) > 0.6 * 4 * MIB, f"two are busy: each has its half: {[r / MIB for r in each]}")
+
+    steadily(measure)
+    check(len(idle) == 5, "kept open")
+
+
+@case
+def the_connections_of_one_client_share_its_limit():
+    up = Upstream(8000)
+    gost(limited("", "10.0.0.0/8 0 6MB", more="  metadata: {proxyProtocol: 1}\n"))
+    header = lambda n, port: v1(f"10.0.0.{n}", port, "10.9.9.9", 2)  # noqa: E731
+    one, two = pair_of_ends(up, data=header(1, 1)), pair_of_ends(up, data=header(1, 2))
+    other, free = pair_of_ends(up, data=header(2, 1)), pair_of_ends(up, data=v1("11.0.0.1", 1, "10.9.9.9", 2))
+    for ends in (one, two, other, free):
+        pour(ends[1])
+
+    def measure():
+        first, second, third, fourth = rates(one[0], two[0], other[0], free[0])
+        near(first + second, 6 * MIB, "two connections of one client")
+        near(third, 6 * MIB, "the only one of another client")
+        check(fourth > 15 * MIB, f"no rule is about this one: {fourth / MIB:.1f} MiB/s")
+
+    steadily(measure)
+
+
+@case
+def limits_on_the_command_line():
+    up = Upstream(8000)
+    lib.Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000?limiter.conn.out=6MB&climiter=2&rlimiter=100")
+    sock, server = pair_of_ends(up)
+    pour(server)
+    steadily(lambda: near(rates(sock)[0], 6 * MIB, "limiter.conn.out"))
+    second = connect(8080)
+    up.accept()
+    same(cut("127.0.0.3"), "reset", "climiter: the third of all")
+    second.close()
+    recv_exact(sock, 1)
+
+
+if __name__ == "__main__":
+    lib.main("limiters")
