@@ -31,7 +31,7 @@ struct mux_ops {
 	ssize_t (*opened)(void *ctx, struct mux_stream *st, const uint8_t *data, size_t len);
 	/* The stream broke: its user must be ended with a reset and not call mux_stream_release(). */
 	void (*reset)(void *user);
-	/* The connection is gone; all streams were reset. From a deferred task, once; mux_free() is due. */
+	/* The connection is gone; all streams were reset. From a deferred task, once; mux_free() is due, and why goes with it. */
 	void (*ended)(void *ctx, const char *why);
 };
 

@@ -66,14 +66,14 @@ static void on_mux_ended(void *ctx, const char *why)
 {
 	struct endpoint *ep = ctx;
 
+	if (ep->client)
+		session_log_fault(ep->client, LOG_INFO, why); /* the text is the multiplexer's */
 	listener_free(ep->listener);
 	ep->listener = NULL;
 	mux_free(ep->mux);
 	ep->mux = NULL;
-	if (!ep->client)
-		return;
-	session_log_fault(ep->client, LOG_INFO, why);
-	session_cut(ep->client, PAIR_RESET_CLIENT);
+	if (ep->client)
+		session_cut(ep->client, PAIR_RESET_CLIENT);
 }
 
 static void on_stream_reset(void *user)

@@ -130,9 +130,9 @@ static void on_ended(void *ctx, const char *why)
 {
 	struct tunnel *t = ctx;
 
+	try_again(t, why); /* the text is the multiplexer's */
 	mux_free(t->mux);
 	t->mux = NULL;
-	try_again(t, why);
 }
 
 static const struct mux_ops mux_ops = {.opened = on_opened, .reset = on_reset, .ended = on_ended};
