@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@ enum { UDP_BATCH = 64, UDP_DATAGRAM_MAX = 65535 };
 
 struct udp_batch {
 	unsigned count;
+	bool ready; /* all slots but those of last time are as udp_batch_receive() wants them */
 	uint8_t *memory;
 	struct mmsghdr msg[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];   /* iov_len: of what came */

@@ -8,7 +8,6 @@
 #include "udp_batch.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,8 +58,11 @@ static int receive(struct udp_batch *batch, int fd, unsigned want)
 
 int udp_batch_receive(struct udp_batch *batch, int fd)
 {
-	for (unsigned i = 0; i < UDP_BATCH; i++)
+	unsigned used = batch->ready ? batch->count : UDP_BATCH;
+
+	for (unsigned i = 0; i < used; i++)
 		prepare(batch, i, true);
+	batch->ready = true;
 	batch->count = 0;
 	return receive(batch, fd, UDP_BATCH);
 }
@@ -69,6 +71,7 @@ int udp_batch_append(struct udp_batch *batch, int fd, unsigned want)
 {
 	unsigned first = batch->count, room = UDP_BATCH - first;
 
+	batch->ready = false;
 	if (want > room)
 		want = room;
 	for (unsigned i = first; i < first + want; i++)

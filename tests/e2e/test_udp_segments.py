@@ -70,9 +70,9 @@ def burst(size, count, last, tag):
     return [(b"%d/%d." % (tag, i) + random.randbytes(size))[:last if i == count - 1 else size] for i in range(count)]
 
 
-def exchange(front, wrap=lambda d: d, rounds=40):
+def exchange(front, wrap=lambda d: d, rounds=40, host="127.0.0.1"):
     """Random bursts there and back; returns what was sent and how many came back together at most."""
-    client, sent, together = udp_socket(), [], 0
+    client, sent, together = udp_socket(host), [], 0
     client.setsockopt(socket.SOL_UDP, UDP_GRO, 1)
     random.seed(rounds)
     for tag in range(rounds):
@@ -99,6 +99,20 @@ def bare():
     same((record["client"], record["inputDatagrams"], record["outputDatagrams"], record["inputBytes"], record["outputBytes"]),
          ("%s:%d" % client.getsockname(), len(sent), len(sent), sum(map(len, sent)), sum(map(len, sent))), "totals")
     check("droppedDatagrams" not in record, "nothing was dropped")
+
+
+@case
+def on_all_addresses_of_both_families():
+    """Answers carry the address that the client wrote to beside the length of their segments."""
+    up = Echo(host="::1")
+    start(listen=":8080", target="[::1]:8000")
+    for host, front in (("127.0.0.1", ("127.0.0.9", 8080)), ("::1", ("::1", 8080))):
+        up.seen.clear()
+        client, sent, together = exchange(front, host=host)
+        same([d for d, _ in up.seen], sent, f"{host}: at the upstream")
+        check(together > 8, f"{host}: {together} together")
+        client.sendto(b"from where?", front)
+        same(client.recvfrom(100)[1][:2], front, f"{host}: the address that answers")
 
 
 @case
