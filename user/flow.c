@@ -221,6 +221,8 @@ void pair_socket_error(struct pair *pair, int side, int err)
 		pair_finish(pair, reset ? PAIR_RESET_UPSTREAM : PAIR_ERROR_UPSTREAM);
 }
 
+static void target_failed(struct flow *flow, int err);
+
 /* The source ended and everything is with the target's TCP: pass the FIN on. */
 static void flow_finish(struct flow *flow)
 {
@@ -236,7 +238,7 @@ static void flow_finish(struct flow *flow)
 	if (pair->flow[!flow->side].state == FLOW_SHUT)
 		pair_finish(pair, pair->first_eof == SIDE_CLIENT + 1 ? PAIR_CLIENT_EOF : PAIR_UPSTREAM_EOF);
 	else if (shutdown(flow_dst_fd(flow), SHUT_WR) < 0)
-		pair_socket_error(pair, !flow->side, errno);
+		target_failed(flow, errno);
 }
 
 /* An answer in front of the payload must be seen, so it is copied. */
@@ -273,14 +275,19 @@ static void target_failed(struct flow *flow, int err)
 {
 	struct pair *pair = flow_pair(flow);
 	struct flow *reverse = &pair->flow[!flow->side];
+	enum pump_result last = PUMP_BLOCKED;
 
 	flow->state = FLOW_SHUT; /* do not come back here from the reverse flow */
 	if (reverse->state == FLOW_OPEN && reverse->path == PATH_NATIVE) {
 		reverse->readable = true;
 		reverse->rdhup = true;
-		pump(reverse);
+		last = pump(reverse);
 	}
-	pair_socket_error(pair, !flow->side, err);
+	/* TLS: all but the goodbye was taken, and the target has said its own: it need not stay to hear ours. */
+	if (flow->ending && last == PUMP_EOF)
+		flow_finish(reverse);
+	else
+		pair_socket_error(pair, !flow->side, err);
 }
 
 /*

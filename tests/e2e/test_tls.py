@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """TLS as a listener and on a hop: content, half-close, truncation, whom is believed, handshakes that go wrong."""
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -421,6 +422,24 @@ def curl_and_http():
     rc, _, _ = curl("https://localhost:8443/")
     same(rc, 60, "curl does not believe without the authority")
     check(all(r["reason"].endswith("-eof") for r in gost.closed(2)), "clean ends")
+
+
+@case
+def who_leaves_with_the_answer_has_ended_in_order():
+    """Clients say close_notify and are gone when ours comes: their reset is about that, and no failure."""
+    lib.http_server(8000)
+    gost = Gostbpf("-L", listener())
+    for i in range(60):
+        client = tls_peer.connect(8443)
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"ok\n"):
+            answer += client.recv()
+        with gost.paused() if i % 2 else contextlib.nullcontext():
+            client.say_end()
+            client.sock.close()
+    reasons = {r["reason"] for r in gost.closed(60)}
+    check(reasons <= {"client-eof", "upstream-eof"}, f"reasons: {reasons}")
 
 
 @case
