@@ -4,11 +4,16 @@
 Why MemoryBIO: ssl.SSLSocket hides close_notify and cannot say it while reading goes on.
 Owns: a directory of certificates, made once for a program. Never: uses gostbpf's code.
 """
+import hashlib
+import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 
 import lib
+
+BIG = b"".join(hashlib.sha256(i.to_bytes(4, "big")).digest() for i in range(1 << 17))  # 4 MiB
 
 _made = []
 
@@ -191,3 +196,21 @@ def echo(peer):
         peer.sendall(data)
     peer.say_end()
     lib.recv_to_end(peer.sock)
+
+
+def exchange(client, data):
+    """Sends data and the end while receiving: what came back, to its end."""
+    def send():
+        client.sendall(data)
+        client.say_end() if isinstance(client, TlsPeer) else client.shutdown(socket.SHUT_WR)
+
+    if not isinstance(client, TlsPeer):
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        return lib.recv_to_end(client)
+    back = bytearray()
+    for i in range(0, len(data), 1 << 14):  # the echo fits into the buffers in between
+        client.sendall(data[i:i + (1 << 14)])
+        back += client.recv_exact(len(data[i:i + (1 << 14)]))
+    client.say_end()
+    return bytes(back) + client.recv_to_end()
