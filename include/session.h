@@ -101,6 +101,7 @@ struct session {
 	char *user; /* authenticated as; NULL: nobody asked */
 	struct limiter_lease lease; /* its place among the service's connections */
 	struct limiter_pace pace;   /* as set on its sockets */
+	uint64_t paced_bytes, paced_moved_ns; /* acknowledged by both peers at the last look, and when that changed */
 	struct session *next_paced, **prev_paced; /* prev NULL: not on the list */
 	struct route *route; /* while dialing */
 	struct mux_stream *stream; /* one of its sockets is the end of this; NULL: none */

@@ -12,7 +12,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -150,15 +150,35 @@ static void apply(struct session *s, bool anew)
 	s->pace = pace;
 }
 
+static uint64_t acked_bytes(int fd)
+{
+	struct tcp_info info = {.tcpi_rtt = 0};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ? 0 : info.tcpi_bytes_acked;
+}
+
+/* A paced target goes on taking what the kernel holds for it long after the source's last byte. */
+static bool is_busy(struct session *s, uint64_t now)
+{
+	uint64_t acked = acked_bytes(s->pair.io[SIDE_CLIENT].fd) + acked_bytes(s->pair.io[SIDE_UPSTREAM].fd);
+	uint64_t active = pair_active_ns(&s->pair);
+
+	if (acked != s->paced_bytes)
+		s->paced_moved_ns = now;
+	s->paced_bytes = acked;
+	if (active < s->paced_moved_ns)
+		active = s->paced_moved_ns;
+	return now < active || now - active < BUSY_NS;
+}
+
 static void on_pace_turn(struct loop_timer *timer)
 {
 	struct session_host *host = (struct session_host *)((char *)timer - offsetof(struct session_host, pace_timer));
 	uint64_t now = loop_now(host->env.loop);
 
-	for (struct session *s = host->paced; s; s = s->next_paced) {
-		uint64_t active = pair_active_ns(&s->pair);
-		limiter_set_busy(s->svc->access.limiter, &s->lease, now < active || now - active < BUSY_NS);
-	}
+	for (struct session *s = host->paced; s; s = s->next_paced)
+		limiter_set_busy(s->svc->access.limiter, &s->lease, is_busy(s, now));
 	for (struct session *s = host->paced; s; s = s->next_paced)
 		apply(s, false);
 	if (host->paced)
