@@ -50,6 +50,7 @@ struct service_options {
 	bool bind, udp, notls;         /* socks5: commands that are allowed; notls changes nothing */
 	bool nodelay;		       /* relay: accepted; its server always answers at once */
 	uint64_t handshake_timeout_ns; /* readTimeout: the conversation with the client; default 15 s */
+	const char *auth_realm;	       /* http: named in the answer to who has no credentials */
 	uint64_t dial_timeout_ns;      /* per connection to a target; default 15 s */
 	uint64_t idle_timeout_ns;      /* no byte either way; 0 = never */
 	bool keepalive;		       /* default true */

@@ -16,7 +16,7 @@
 #include "config_proxy.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-#define TEXT_MAX 1023
+#define TEXT_MAX 127
 
 /* GOST's -L takes 1, 2 and more; the empty value and "true" do nothing there, to its users' surprise. */
 static int parse_receive(const char *text, uint64_t *out)
@@ -102,6 +102,9 @@ static int check_text(const char *text, struct config_error *err)
 {
 	if (!*text)
 		return config_fail(err, "it has no value");
+	for (const char *p = text; *p; p++) /* some go into the heads of messages */
+		if ((unsigned char)*p < ' ' || *p == 0x7f || *p == '"' || *p == '\\')
+			return config_fail(err, "there is a control character, a quote or a backslash in the value");
 	return strlen(text) > TEXT_MAX ? config_fail(err, "the value is longer than %d bytes", TEXT_MAX) : 0;
 }
 

@@ -64,12 +64,12 @@ static bool is_allowed_in(struct session *s, const struct http_head *head)
 
 static void ask_for_credentials(struct session *s, const struct http_head *head)
 {
-	char reply[256];
+	char reply[384];
 	bool proxy_connection = has_value(head, "proxy-connection", "keep-alive");
 	int n = snprintf(reply, sizeof(reply),
 			 "HTTP/1.1 407 Proxy Authentication Required\r\nConnection: close\r\n"
-			 "Proxy-Authenticate: Basic realm=\"gost\"\r\n%s\r\n",
-			 proxy_connection ? "Proxy-Connection: close\r\n" : "");
+			 "Proxy-Authenticate: Basic realm=\"%s\"\r\n%s\r\n",
+			 s->svc->cfg->opt.auth_realm, proxy_connection ? "Proxy-Connection: close\r\n" : "");
 
 	session_refuse(s, "auth-failed", reply, (size_t)n, "authentication failed");
 }

@@ -243,6 +243,15 @@ def basic(user, password):
 
 
 @case
+def realm():
+    Gostbpf("-L", "http://user:pass@127.0.0.1:8080?authBasicRealm=the+office")
+    head = Talk().get("http://127.0.0.1:8000/")[0]
+    check(b'\r\nProxy-Authenticate: Basic realm="the office"\r\n' in head, f"{head}")
+    for bad in ("%22", "a%5C", ""):
+        check("authBasicRealm" in lib.gostbpf_fails("-L", f"http://:8081?authBasicRealm={bad}"), f"realm {bad}")
+
+
+@case
 def credentials():
     seen = heads(answer())
     gost = Gostbpf("-L", "http://user:pa%3Ass@127.0.0.1:8080")

@@ -237,6 +237,10 @@ static void test_lists(void)
 		{"proxyProtocol.pass", SCOPE_NODE, "CRC32C", "key \"proxyProtocol.pass\": \"CRC32C\" is never"},
 		{"proxyProtocol.add", SCOPE_NODE, "ALPN=h2", NULL},
 		{"interface", SCOPE_HOP, "eth0", NULL},
+		{"authBasicRealm", SCOPE_HANDLER, "the office", NULL},
+		{"authBasicRealm", SCOPE_HANDLER, "", "key \"authBasicRealm\": it has no value"},
+		{"authBasicRealm", SCOPE_HANDLER, "a\r\nX: y", "there is a control character"},
+		{"authBasicRealm", SCOPE_HANDLER, "a\"b", "a quote"},
 		{"interface", SCOPE_PROXY, "", "key \"interface\": \"\" is neither"},
 		{"proxyProtocol.add", SCOPE_HANDLER, "ALPN", "key \"proxyProtocol.add\": \"ALPN\" is not TYPE=VALUE"},
 	};
