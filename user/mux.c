@@ -70,6 +70,7 @@ static void sweep(struct mux *m)
 void mux_secure(struct mux *m, struct tls_conn *tls)
 {
 	m->tls = tls;
+	m->readable = true; /* there may be something inside it already, of which the socket says nothing */
 }
 
 void mux_free(struct mux *m)

@@ -185,9 +185,9 @@ static int check_bind(const struct service *svc, struct config_error *err)
 
 	for (size_t i = 0; chain && i < chain->hops[chain->hop_count - 1].node_count; i++) {
 		const struct chain_node *node = &chain->hops[chain->hop_count - 1].nodes[i];
-		if (!strcmp(node->connector->name, "relay") && !node->tls)
+		if (!strcmp(node->connector->name, "relay"))
 			continue;
-		snprintf(err->text, sizeof(err->text), "%s: %s cannot listen through %s: only relay without TLS can so far",
+		snprintf(err->text, sizeof(err->text), "%s: %s cannot listen through %s: only relay can so far",
 			 svc->cfg->origin, svc->cfg->listener_type, node->cfg->addr);
 		return -EINVAL;
 	}

@@ -18,6 +18,7 @@
 #include "mux.h"
 #include "proto_relay.h"
 #include "route.h"
+#include "tls.h"
 
 struct tunnel {
 	struct session_host *host;
@@ -161,9 +162,12 @@ static void on_tunnel(struct tunnel *t, const struct route_result *res)
 	loop_io_del(loop, res->io);
 	int err = mux_new(&t->mux, loop, fd, &opt, &mux_ops, t);
 	if (err) {
+		tls_conn_free(res->tls);
 		try_again(t, strerror(-err));
 		return;
 	}
+	if (res->tls)
+		mux_secure(t->mux, res->tls);
 	t->failures = 0;
 	t->bound = res->bound;
 	snprintf(text, sizeof(text), "bind on %s/tcp OK", addr_format(&t->bound, at));
@@ -177,14 +181,14 @@ static void on_routed(void *ctx, const struct route_result *res)
 	struct tunnel *t = ctx;
 
 	t->route = NULL;
-	if (res->outcome != DIAL_OK)
+	if (res->outcome != DIAL_OK) {
 		try_again(t, res->error);
-	else if (res->tls)
-		try_again(t, "a tunnel through TLS is not supported yet");
-	else if (!addr_is_set(&res->bound))
+	} else if (!addr_is_set(&res->bound)) {
+		tls_conn_free(res->tls);
 		try_again(t, "the far end does not say where it listens");
-	else
+	} else {
 		on_tunnel(t, res);
+	}
 }
 
 static void dial(struct tunnel *t)

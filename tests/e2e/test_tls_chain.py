@@ -109,6 +109,24 @@ chains:
 
 
 @case
+def a_reverse_tunnel_through_tls():
+    """Visitors come to the far end; their streams share one TLS connection."""
+    server = lib.Server(8000, lambda sock: (lib.recv_header(sock)[0]["src"], lib.echo(sock))[0])
+    far = Gostbpf("-L", f"relay+tls://:8443?{pair('good')}&bind=true")
+    near = Gostbpf("-L", "rtcp://:9000/127.0.0.1:8000?handler.proxyProtocol=2", "-F", f"relay+tls://localhost:8443?{authority()}",
+                   services=0)
+    lib.wait_listening(9000)
+    visitors = [lib.connect(9000, source=(f"127.0.0.{i}", 0)) for i in range(2, 6)]
+    for v in visitors:
+        check(exchange(v, BIG[:1 << 20]) == BIG[:1 << 20], "content")
+    same(sorted(server.result() for _ in visitors), [f"127.0.0.{i}" for i in range(2, 6)], "who the target is told")
+    near.closed(4)
+    same(near.stop(), 0, "exit status")
+    lib.until(lambda: not lib.listening(9000), "the port goes with the tunnel")
+    lib.until(lambda: any(r.get("tls") == "client" for r in far.log()), "a record of the tunnel's connection")
+
+
+@case
 def one_hop_with_tls_is_enough():
     err = gostbpf_fails("-L", "tcp://:8080/:80", "-F", "socks5+tls://a.example:1", "-F", "socks5+tls://b.example:1")
     check("only one hop of a chain can use TLS" in err, err)
