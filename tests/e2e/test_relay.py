@@ -331,6 +331,17 @@ def two_glueing_relays_in_a_row():
 
 
 @case
+def http_through_a_glueing_relay():
+    """A request whose head is looked at (absolute form) and a tunnel: the late answer is no part of either."""
+    relay.GlueServer(SERVER)
+    lib.http_server(TARGET)
+    Gostbpf("-L", f"http://127.0.0.1:{CLIENT}", "-F", f"relay://127.0.0.1:{SERVER}")
+    for extra in ((), ("-p",)):
+        rc, out, err = lib.run("curl", "-sS", "-m", "10", *extra, "-x", f"http://127.0.0.1:{CLIENT}", f"http://127.0.0.1:{TARGET}/")
+        same((rc, out), (0, "ok\n"), f"curl {extra} ({err})")
+
+
+@case
 def real_client_behind_a_relay():
     """?proxyProtocol at the server and handler.proxyProtocol towards the target."""
     target = Upstream(TARGET)

@@ -82,3 +82,4 @@ unit_access := access access_rules access_resolver matcher matcher_rule limit_ru
 unit_connector_relay := connector_relay proto_relay addr
 unit_mux := mux mux_stream proto_smux loop tls_none
 unit_mux_load := $(unit_mux)
+unit_flow_prefix := flow_prefix
