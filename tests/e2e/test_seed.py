@@ -128,9 +128,6 @@ def yaml_of_the_documentation():
 
 @case
 def what_comes_later_is_refused_by_name():
-    for spec, word in (("rtcp://:8080/:8000?handler.proxyProtocol=1", "rtcp"),):
-        err = gostbpf_fails("-L", spec)
-        check(word in err and "not supported yet" in err, f"{spec}: {err}")
     for flags in (("-api", ":18080"), ("-metrics", ":9000")):
         err = gostbpf_fails("-L", "tcp://:8080/:8000", *flags)
         check(flags[0] in err and "not supported yet" in err, f"{flags}: {err}")
