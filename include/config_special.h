@@ -4,7 +4,7 @@
  *
  * Why: GOST's names for them are many (cert, certFile, tls.certFile), and most exist on the command line only.
  * Owns: nothing: what was given is kept as metadata under the canonical name. Never: prints a value of auth.
- * See: config_url_query.c, config_hop_url.c.
+ * See: config_query.c, config_hop_url.c.
  */
 #pragma once
 

@@ -9,27 +9,23 @@
  * See: config_url.c for -L, tests/unit/test_config_hop_url.c, tests/fuzz/fuzz_config_url.c.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "config_model.h"
-#include "config_special.h"
-#include "config_spec.h"
+#include "config_query.h"
 
 #define CHAIN_NAME "chain-0"
 
 /* What all nodes of the hop get. */
 struct node_url {
-	struct config *cfg; /* that is being filled */
-	const char *origin;
+	struct config_query query;
 	struct config_spec spec;
 	char connector[WORD_MAX], dialer[WORD_MAX];
 	struct metadata hop, node, connector_md, dialer_md;
 	struct selector_config selector;
-	struct metadata selector_given, special;
-	struct auth_config auth;
-	struct tls_config tls;
 };
 
 /*
@@ -61,34 +57,12 @@ static int split_scheme(struct node_url *url, struct config_error *err)
 
 /* --- query ------------------------------------------------------------------------------------- */
 
-static const char *cut_scope(const char *key, unsigned *scopes)
+static int store(struct config_query *q, unsigned scope, const struct config_key *key, const char *value,
+		 struct config_error *err)
 {
-	static const unsigned prefixes[] = {SCOPE_HOP, SCOPE_PROXY, SCOPE_CONNECTOR, SCOPE_DIALER};
+	struct node_url *url = (struct node_url *)((char *)q - offsetof(struct node_url, query));
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		const char *name = config_scope_name(prefixes[i]);
-		size_t len = strlen(name);
-		if (strncasecmp(key, name, len) || key[len] != '.')
-			continue;
-		*scopes = prefixes[i];
-		return key + len + 1;
-	}
-	*scopes = SCOPE_CHAIN;
-	return key;
-}
-
-static int add_key(struct node_url *url, const char *name, const char *value, struct config_error *err)
-{
-	const struct config_key *key;
-	unsigned scopes;
-	const char *bare = cut_scope(name, &scopes);
-
-	if (!*bare)
-		return config_fail(err, "there is an empty key in the query");
-	int rc = config_key_find(bare, scopes, &key, err);
-	if (rc)
-		return config_pass_over(url->cfg, "key", bare, url->origin) ? 0 : rc;
-	switch (scopes == SCOPE_CHAIN ? key->home : scopes) {
+	switch (scope) {
 	case SCOPE_HOP:
 		return config_key_add(&url->hop, key, value, err);
 	case SCOPE_PROXY:
@@ -98,28 +72,16 @@ static int add_key(struct node_url *url, const char *name, const char *value, st
 	case SCOPE_DIALER:
 		return config_key_add(&url->dialer_md, key, value, err);
 	default:
-		return config_selector_set(&url->selector, &url->selector_given, key, value, err);
+		return config_selector_set(&url->selector, &q->selector_given, key, value, err);
 	}
-}
-
-static int add_pair(void *target, const char *name, char *value, struct config_error *err)
-{
-	struct node_url *url = target;
-	bool taken;
-	int rc = config_special_add(&url->special, CONFIG_SIDE_CHAIN, name, value, &taken, err);
-
-	return rc || taken ? rc : add_key(url, name, value, err);
 }
 
 static int parse_query(struct node_url *url, struct config_error *err)
 {
-	int rc = config_spec_pairs(url->spec.query, add_pair, url, err);
+	const struct tls_config *tls = &url->query.tls;
+	int rc = config_query_read(&url->query, &url->spec, err);
 
-	if (!rc)
-		rc = config_spec_auth(&url->spec, config_metadata_get(&url->special, "auth"), &url->auth, err);
-	if (!rc)
-		rc = config_special_tls(&url->special, &url->tls, err);
-	if (!rc && !url->tls.cert_file != !url->tls.key_file)
+	if (!rc && !tls->cert_file != !tls->key_file)
 		rc = config_fail(err, "a certificate needs cert and key");
 	return rc;
 }
@@ -167,9 +129,9 @@ static int fill_node(struct chain_node_config *node, const struct node_url *url,
 	node->dialer_type = strdup(url->dialer);
 	if (!node->name || !node->addr || !node->connector_type || !node->dialer_type)
 		return -ENOMEM;
-	int rc = config_auth_copy(&node->auth, &url->auth);
+	int rc = config_auth_copy(&node->auth, &url->query.auth);
 	if (!rc)
-		rc = fill_tls(node, &url->tls);
+		rc = fill_tls(node, &url->query.tls);
 	if (!rc)
 		rc = config_metadata_copy(&node->metadata, &url->node);
 	if (!rc)
@@ -238,11 +200,11 @@ static void url_fini(struct node_url *url)
 	config_metadata_fini(&url->node);
 	config_metadata_fini(&url->connector_md);
 	config_metadata_fini(&url->dialer_md);
-	config_metadata_fini(&url->selector_given);
-	config_metadata_fini(&url->special);
-	config_auth_fini(&url->auth);
-	config_tls_fini(&url->tls);
+	config_query_fini(&url->query);
 }
+
+/* node.x is x of the node, and so on. */
+static const unsigned prefixes[] = {SCOPE_HOP, SCOPE_PROXY, SCOPE_CONNECTOR, SCOPE_DIALER, 0};
 
 int config_add_hop(struct config *cfg, const char *spec, struct config_error *err)
 {
@@ -256,13 +218,19 @@ int config_add_hop(struct config *cfg, const char *spec, struct config_error *er
 		rc = config_no_memory(err);
 		goto out;
 	}
-	url.cfg = cfg;
-	url.origin = origin;
+	url.query = (struct config_query){
+		.cfg = cfg,
+		.origin = origin,
+		.side = CONFIG_SIDE_CHAIN,
+		.prefixes = prefixes,
+		.scopes = SCOPE_CHAIN,
+		.store = store,
+	};
 	rc = parse_spec(&url, config_spec_trim(copy), err);
 	if (!rc)
 		rc = fill_hop(hop, &url, origin, chain->hop_count - 1, err);
 	if (!rc)
-		rc = config_special_hop(&url.special, &cfg->access, hop, err);
+		rc = config_special_hop(&url.query.special, &cfg->access, hop, err);
 	if (rc)
 		config_fail_at(err, rc, "%s", origin);
 out:

@@ -6,17 +6,27 @@
  * or drops a piece, this names the piece and stops.
  * Owns: struct url until its contents have been copied into the services.
  * Never: resolves names, checks whether a handler exists.
- * See: config_url_query.c for what follows '?', tests/unit/test_config_url.c, tests/fuzz/fuzz_config_url.c.
+ * See: config_query.c for what follows '?', tests/unit/test_config_url.c, tests/fuzz/fuzz_config_url.c.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config_model.h"
-#include "config_special.h"
-#include "config_url.h"
+#include "config_query.h"
 
 #define TARGETS_MAX 65536 /* ranges multiply; nobody means more */
+
+/* One -L string taken apart; the texts point into config_add_url()'s copy of it. */
+struct url {
+	struct config_query query;
+	struct config_spec spec;
+	char handler[WORD_MAX], listener[WORD_MAX];
+	struct config_hostport listen;
+	unsigned ports; /* services to make */
+	struct forwarder_config forwarder;
+	struct metadata metadata, handler_metadata, listener_metadata;
+};
 
 /* --- scheme ------------------------------------------------------------------------------------ */
 
@@ -194,9 +204,9 @@ static int fill_service(struct service_config *svc, const struct url *url, const
 		return -ENOMEM;
 	int rc = copy_metadata(svc, url);
 	if (!rc)
-		rc = config_auth_copy(&svc->auth, &url->auth);
+		rc = config_auth_copy(&svc->auth, &url->query.auth);
 	if (!rc)
-		rc = config_tls_copy(&svc->listener_tls, &url->tls);
+		rc = config_tls_copy(&svc->listener_tls, &url->query.tls);
 	return rc ? rc : copy_forwarder(svc, url, index);
 }
 
@@ -209,11 +219,43 @@ static int add_services(struct config *cfg, const struct url *url, const char *o
 		struct service_config *svc = config_new_service(cfg);
 		if (!svc || fill_service(svc, url, origin, i, number + i))
 			return config_no_memory(err);
-		int rc = config_special_service(&url->special, &cfg->access, svc, err);
+		int rc = config_special_service(&url->query.special, &cfg->access, svc, err);
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+/* --- query ------------------------------------------------------------------------------------- */
+
+/* "handler.x" is x in the handler's scope. */
+static const unsigned prefixes[] = {SCOPE_SERVICE, SCOPE_HANDLER, SCOPE_LISTENER, 0};
+
+static int store(struct config_query *q, unsigned scope, const struct config_key *key, const char *value,
+		 struct config_error *err)
+{
+	struct url *url = (struct url *)((char *)q - offsetof(struct url, query));
+
+	switch (scope) {
+	case SCOPE_SERVICE:
+		return config_key_add(&url->metadata, key, value, err);
+	case SCOPE_HANDLER:
+		return config_key_add(&url->handler_metadata, key, value, err);
+	case SCOPE_LISTENER:
+		return config_key_add(&url->listener_metadata, key, value, err);
+	default:
+		return config_selector_set(&url->forwarder.selector, &q->selector_given, key, value, err);
+	}
+}
+
+static int parse_query(struct url *url, struct config_error *err)
+{
+	const struct tls_config *tls = &url->query.tls;
+	int rc = config_query_read(&url->query, &url->spec, err);
+
+	if (!rc && tls->present && (!tls->cert_file || !tls->key_file)) /* GOST drops what is there, also a client's CA */
+		rc = config_fail(err, "a listener's certificate needs cert and key");
+	return rc;
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */
@@ -248,7 +290,7 @@ static int parse_spec(struct url *url, char *text, struct config_error *err)
 	if (!rc)
 		rc = parse_path(url, err);
 	if (!rc)
-		rc = config_url_query(url, err);
+		rc = parse_query(url, err);
 	return rc ? rc : check_counts(url, err);
 }
 
@@ -258,10 +300,7 @@ static void url_fini(struct url *url)
 	config_metadata_fini(&url->metadata);
 	config_metadata_fini(&url->handler_metadata);
 	config_metadata_fini(&url->listener_metadata);
-	config_metadata_fini(&url->selector_given);
-	config_metadata_fini(&url->special);
-	config_auth_fini(&url->auth);
-	config_tls_fini(&url->tls);
+	config_query_fini(&url->query);
 }
 
 int config_add_url(struct config *cfg, const char *spec, struct config_error *err)
@@ -274,8 +313,14 @@ int config_add_url(struct config *cfg, const char *spec, struct config_error *er
 		rc = config_no_memory(err);
 		goto out;
 	}
-	url.cfg = cfg;
-	url.origin = origin;
+	url.query = (struct config_query){
+		.cfg = cfg,
+		.origin = origin,
+		.side = CONFIG_SIDE_SERVICE,
+		.prefixes = prefixes,
+		.scopes = SCOPE_URL,
+		.store = store,
+	};
 	rc = parse_spec(&url, config_spec_trim(copy), err);
 	if (!rc)
 		rc = add_services(cfg, &url, origin, err);

@@ -23,7 +23,7 @@ unit_config_value := config_value config_names
 unit_config_addr := config_addr config_error
 config_key_modules := config_keys config_key_value config_names config_value config_error config_metadata config_proxy config_place interface_list acl proxy_send proxy_tlv $(proxy_modules) proto_proxy_build
 unit_config_keys := $(config_key_modules)
-config_url_modules := $(config_key_modules) config config_lenient config_origin config_chain config_access config_addr config_spec config_special config_special_access config_url config_url_query \
+config_url_modules := $(config_key_modules) config config_lenient config_origin config_chain config_access config_addr config_spec config_special config_special_access config_url config_query \
 	config_hop_url
 unit_config_url := $(config_url_modules)
 config_resolve_modules := config_resolve config_resolve_chain config_refs config_types config_runtime config_udp
