@@ -43,5 +43,7 @@ struct app {
 
 /* app_health.c: begins to probe. 0 or -errno. */
 int app_start_health(struct app *app);
+/* app_warnings.c: tells what is allowed and dangerous. */
+void app_warn(struct app *app);
 /* Runs until a signal ended it. The exit status. */
 int app_run(const struct config *cfg, struct logger *log);

@@ -171,33 +171,6 @@ static void announce(struct app *app, const struct service *svc)
 	log_emit(app->log, &rec, "listening on %s/%s", svc->listener_chain ? svc->cfg->addr : addr_format(&svc->at, at), svc->datagram ? "udp" : "tcp");
 }
 
-/* Whoever can connect can then claim to be anybody: the operator should have meant that. */
-static void warn_if_gullible(struct app *app, const struct service *svc)
-{
-	const struct service_options *opt = &svc->cfg->opt;
-	bool believes = opt->recv_policy == PROXY_POLICY_USE || opt->recv_policy == PROXY_POLICY_REQUIRE;
-	struct log_record rec;
-
-	if (!opt->recv_proxy || opt->recv_from || !believes)
-		return;
-	log_begin(&rec, LOG_WARN);
-	log_str(&rec, "kind", "service");
-	log_str(&rec, "service", svc->cfg->name);
-	log_emit(app->log, &rec, "service %s believes PROXY headers from any source: set proxyProtocol.from", svc->cfg->name);
-}
-
-/* Whoever is on the way can then read and change what passes. */
-static void warn_unverified(struct app *app, const struct chain *chain)
-{
-	for (size_t h = 0; h < chain->hop_count; h++)
-		for (size_t n = 0; n < chain->hops[h].node_count; n++) {
-			const struct chain_node *node = &chain->hops[h].nodes[n];
-			if (node->tls && !node->tls_verified)
-				log_msg(app->log, LOG_WARN, "chain", "chain %s: the certificate of %s@%s is not verified (secure: false)",
-					chain->cfg->name, node->cfg->name, node->cfg->addr);
-		}
-}
-
 static int open_all(struct app *app)
 {
 	int err = open_sockmap(app);
@@ -268,12 +241,9 @@ static int run_workers(struct app *app)
 		log_msg(app->log, LOG_FATAL, "worker", "cannot start a thread: %s", strerror(-err));
 		exit(EXIT_FAILURE);
 	}
-	for (size_t i = 0; i < app->chains.count; i++)
-		warn_unverified(app, &app->chains.chains[i]);
-	for (size_t i = 0; i < app->service_count; i++) {
-		warn_if_gullible(app, &app->services[i]);
+	app_warn(app);
+	for (size_t i = 0; i < app->service_count; i++)
 		announce(app, &app->services[i]);
-	}
 	err = app_start_health(app);
 	if (err)
 		log_msg(app->log, LOG_ERROR, "health", "nodes are not probed: %s", strerror(-err));
