@@ -77,4 +77,5 @@ struct process_options {
 	uint64_t budget_bytes;	    /* kernel memory for all spliced flows; default 256 MiB */
 	uint64_t flow_budget_bytes; /* at most for one flow; default 16 MiB */
 	uint64_t drain_timeout_ns;  /* SIGTERM; default 30 s */
+	uint64_t shake_ns;	    /* tests: flows join and leave the kernel path at random, about so often; 0: never */
 };

@@ -26,6 +26,7 @@ struct sockmap_config {
 	unsigned workers;
 	uint64_t budget_bytes; /* all flows together */
 	uint64_t flow_bytes;   /* one flow at most */
+	uint64_t shake_ns;     /* not 0, for tests: dice, not policy, say who joins and leaves, about so often */
 };
 
 /* Loads, attaches, maps. 0, or -errno with why = one sentence (capability, kernel option, ...). */
@@ -48,6 +49,8 @@ void sockmap_worker_free(struct sockmap_worker *w);
 /* --- for flow.c --- */
 /* Tries to hand a native, drained, empty flow to the kernel. False: it stays native. */
 bool sockmap_join(struct flow *flow);
+/* Should a native flow join? The policy, or in a test (shake) dice. */
+bool sockmap_wants_in(struct flow *flow);
 /* An epoll event for a flow that is not native. */
 void sockmap_source_event(struct flow *flow, bool rdhup);
 /* At EOF of a flow that was in the kernel at some time: do all totals add up? */

@@ -44,6 +44,7 @@ static int open_sockmap(struct app *app)
 		.workers = app->worker_count,
 		.budget_bytes = app->cfg->process.budget_bytes,
 		.flow_bytes = app->cfg->process.flow_budget_bytes,
+		.shake_ns = app->cfg->process.shake_ns,
 	};
 	bool required = any_engine(app->cfg, ENGINE_SOCKMAP);
 	char why[256] = "";

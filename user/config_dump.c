@@ -237,6 +237,8 @@ json_t *dump_process(struct dump *d, const struct process_options *opt)
 	dump_put(d, out, "budget", json_integer((json_int_t)opt->budget_bytes));
 	dump_put(d, out, "flowBudget", json_integer((json_int_t)opt->flow_budget_bytes));
 	put_duration(d, out, "drainTimeout", opt->drain_timeout_ns);
+	if (opt->shake_ns)
+		put_duration(d, out, "shake", opt->shake_ns);
 	return out;
 }
 

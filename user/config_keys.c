@@ -278,6 +278,9 @@ const struct config_key config_keys[] = {
 	  .zero = true, .min = MS, .max = YEAR, PROCESS_FIELD(drain_timeout_ns), .preset = "30s",
 	  .reloadable = true,
 	  .doc = "how long SIGTERM waits for sessions to end; 0: not at all" },
+	{ .name = "shake", .scopes = SCOPE_PROCESS, .home = SCOPE_PROCESS, .type = KEY_DURATION,
+	  .zero = true, .min = MS, .max = YEAR, PROCESS_FIELD(shake_ns), .preset = "0",
+	  .doc = "for tests: flows join and leave the kernel path at random, about this often; 0: never" },
 };
 /* clang-format on */
 const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);

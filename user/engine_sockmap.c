@@ -264,10 +264,18 @@ static void park(struct flow *flow)
 	look_in(flow, PARK_FIRST_NS);
 }
 
+/* A thread that lost its CPU since it held the source may find the window full: then what came goes through user space first. */
 static void leave_for_good(struct flow *flow)
 {
-	if (leave_map(flow))
-		begin_drain(flow);
+	if (may_leave(flow)) {
+		if (leave_map(flow))
+			begin_drain(flow);
+		return;
+	}
+	begin_wait(flow, PATH_FLUSHING);
+	sockmap_narrow_window(flow, true);
+	sockmap_kick(flow_src_fd(flow));
+	look_in(flow, LOOK_FIRST_NS);
 }
 
 /* Writes what user space holds. True: all of it. */

@@ -317,7 +317,7 @@ static bool wants_join(struct flow *flow)
 	const struct pair *pair = flow_pair(flow);
 
 	return pair->env->sockmap && !flow->no_splice && !flow->rdhup && !flow->prefix &&
-	       splice_policy_wants_in(&flow->policy, pair->engine->mode);
+	       sockmap_wants_in(flow);
 }
 
 static void maybe_join(struct flow *flow)

@@ -25,7 +25,8 @@ struct sockmap_worker {
 	struct loop_io ring_io;
 	struct flow **by_record; /* indexed by record: events name records */
 	struct flow *flows;      /* all that are not native */
-	struct loop_timer look;
+	struct loop_timer look, shake;
+	uint64_t dice;
 };
 
 static struct sockmap_worker *worker_of(const struct flow *flow)
@@ -46,6 +47,7 @@ uint32_t sockmap_worker_index(const struct flow *flow)
 /* --- the worker's list of kernel flows, and the periodic look at them ------------------------------ */
 
 static void on_look(struct loop_timer *timer);
+static void shake_later(struct sockmap_worker *w);
 
 void sockmap_list_add(struct flow *flow)
 {
@@ -58,6 +60,8 @@ void sockmap_list_add(struct flow *flow)
 	w->flows = flow;
 	if (!loop_timer_armed(&w->look))
 		loop_timer_set(w->env->loop, &w->look, SPLICE_LOOK_NS, on_look);
+	if (w->sm->cfg.shake_ns && !loop_timer_armed(&w->shake))
+		shake_later(w);
 }
 
 void sockmap_list_del(struct flow *flow)
@@ -147,6 +151,49 @@ static void on_look(struct loop_timer *timer)
 		loop_timer_set(w->env->loop, &w->look, SPLICE_LOOK_NS, on_look);
 }
 
+/* --- for tests: joins and leaves at random ----------------------------------------------------------- */
+
+/* 0 .. sides - 1 */
+static uint64_t throw(struct sockmap_worker *w, uint64_t sides)
+{
+	w->dice ^= w->dice << 13;
+	w->dice ^= w->dice >> 7;
+	w->dice ^= w->dice << 17;
+	return w->dice % sides;
+}
+
+/* One in three of those in the kernel: for good or to be put back. */
+static void on_shake(struct loop_timer *timer)
+{
+	struct sockmap_worker *w = (struct sockmap_worker *)((char *)timer - offsetof(struct sockmap_worker, shake));
+	struct flow *next;
+
+	for (struct flow *flow = w->flows; flow && flow->spliced_prev; flow = next) {
+		next = flow->spliced_next;
+		if (flow->path == PATH_SPLICED && throw(w, 3) == 0)
+			sockmap_flow_stop(flow, throw(w, 2) == 0);
+	}
+	if (w->flows)
+		shake_later(w);
+}
+
+static void shake_later(struct sockmap_worker *w)
+{
+	loop_timer_set(w->env->loop, &w->shake, throw(w, 2 * w->sm->cfg.shake_ns), on_shake);
+}
+
+bool sockmap_wants_in(struct flow *flow)
+{
+	struct sockmap_worker *w = worker_of(flow);
+	enum splice_mode mode = flow_pair(flow)->engine->mode;
+
+	if (w->sm->cfg.shake_ns && mode != SPLICE_NEVER)
+		return throw(w, 4) == 0;
+	return splice_policy_wants_in(&flow->policy, mode);
+}
+
+/* --- life --------------------------------------------------------------------------------------------- */
+
 int sockmap_worker_new(struct sockmap_worker **out, struct sockmap *sm, unsigned index, struct flow_env *env)
 {
 	struct sockmap_worker *w = calloc(1, sizeof(*w));
@@ -157,6 +204,7 @@ int sockmap_worker_new(struct sockmap_worker **out, struct sockmap *sm, unsigned
 	w->sm = sm;
 	w->env = env;
 	w->index = index;
+	w->dice = loop_clock() | 1;
 	w->ring_io.fd = -1;
 	w->by_record = calloc(FLOW_RECORDS_MAX, sizeof(*w->by_record));
 	w->ring_fd = w->by_record ? sockmap_add_ring(sm, index) : -ENOMEM;
@@ -180,6 +228,7 @@ void sockmap_worker_free(struct sockmap_worker *w)
 	if (!w)
 		return;
 	loop_timer_cancel(w->env->loop, &w->look);
+	loop_timer_cancel(w->env->loop, &w->shake);
 	loop_io_del(w->env->loop, &w->ring_io);
 	ring_buffer__free(w->ring);
 	if (w->ring_fd >= 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * spawner.c - see spawn.h.
+ * spawner.c - see include/spawner.h.
  *
  * Why fork without exec: the child is the same program; its words are a slice of the same array.
  * Owns: the list of children. Never: lets one outlive this process (PR_SET_PDEATHSIG).
