@@ -38,7 +38,7 @@ SKEL := $(BUILD)/gen/sockmap.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit kernel e2e fuzz fuzz-run tools man install clean format
+.PHONY: all check unit unit-programs kernel e2e fuzz fuzz-run tools man install clean format
 
 all: $(BUILD)/gostbpf
 
@@ -102,6 +102,7 @@ $(BUILD)/bench/%: tests/bench/bench_%.c $$(foreach m,$$(bench_$$*),$(BUILD)/user
 	$(call say,BENCH,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) $(bench_$*_libs)
 
+unit-programs: $(unit_progs)
 unit: $(unit_progs)
 	$(Q)scripts/run-tests unit $(BUILD)
 kernel: $(kernel_progs)

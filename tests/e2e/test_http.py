@@ -145,7 +145,7 @@ def the_kernel_moves_a_tunnel_as_it_moves_plain_forwarding():
     upload(8081, 512 * MIB, False)
     shares = [r["kernelInputBytes"] / r["inputBytes"] for r in gost.closed(2)]
     # How much depends on how busy the machine is (scripts/bench-proxies compares); that the kernel does must not.
-    check(min(shares) > 0.1, f"the kernel moved {shares[0]:.0%} of the tunnel, {shares[1]:.0%} of plain forwarding")
+    check(min(shares) > 0, f"the kernel moved {shares[0]:.0%} of the tunnel, {shares[1]:.0%} of plain forwarding")
 
 
 @case(engines=ENGINES)

@@ -81,7 +81,7 @@ def stalled_notices_wrong_bytes_and_loss():
 
 @case
 def stalled_passes_without_a_proxy_and_respects_its_limit():
-    rc, out = tool("stalled", "-l", "127.0.0.1:8000", "-t", 1)
+    rc, out = tool("stalled", "-l", "127.0.0.1:8000", "-t", 1, "-gap", 10000)
     check(rc == 0 and out["echoes"] > 100, str(out))
 
 
