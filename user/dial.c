@@ -95,6 +95,8 @@ static void finish(struct dial *d, int status, struct attempt *winner)
 
 	loop_timer_cancel(d->loop, &d->timer);
 	d->fn(d->ctx, status, winner ? &winner->io : &none, winner ? &winner->to : &d->last_at);
+	if (winner)
+		loop_io_close(d->loop, &winner->io); /* unless it was taken over */
 	dial_cancel(d);
 }
 
