@@ -79,7 +79,7 @@ static void test_errors(void)
 	check_error(&(struct host_mapping){"1.2.3.4", "1.2.3.4", {NULL, 0}}, 1, "\"1.2.3.4\" is not a host name");
 	check_error(&(struct host_mapping){"1.2.3.4", "*.x", {NULL, 0}}, 1, "\"*.x\" is not a host name");
 	for (int i = 0; i < 9; i++) {
-		snprintf(ips[i], sizeof(ips[i]), "192.0.2.%d", i);
+		snprintf(ips[i], sizeof(ips[i]), "192.0.2.%u", (unsigned)i % 10);
 		nine[i] = (struct host_mapping){ips[i], "many", {NULL, 0}};
 	}
 	check_error(nine, 9, "\"many\" has more than 8 addresses");
