@@ -131,7 +131,7 @@ def normal(record, mine):
             value = re.sub(r"(?<=\]:|\d:)(\d{5})(?!\d)", lambda m: names.get(int(m[1]), "{E}"), value)
         out[key] = value
     check(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", out["time"]), f"time: {out['time']}")
-    check("duration" not in out or out["duration"] > 0, "duration")
+    check("duration" not in out or out["duration"] >= 0, "duration")
     check("sid" not in out or len(out["sid"]) == 20, "sid")
     return {k: {"duration": "{NS}", "sid": "{SID}", "time": "{TIME}"}.get(k, v) for k, v in out.items()}
 
