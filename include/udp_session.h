@@ -28,6 +28,7 @@ enum udp_trouble {
 	UDP_TROUBLE_FULL,
 	UDP_TROUBLE_SIZE,
 	UDP_TROUBLE_RESOURCES,
+	UDP_TROUBLE_REFUSED,    /* by an admission list: as configured */
 	UDP_TROUBLE_OVERFLOW,   /* our PROXY header cannot say everything it was told to */
 	UDP_TROUBLE_INVALID,    /* and what is wrong with received ones: a session's reasons, each on its own */
 	UDP_TROUBLE_UNEXPECTED,

@@ -109,6 +109,7 @@ void udp_log_fault(const struct udp_session *s, enum log_level level, const char
 
 /* Those that a session would end with. */
 static const char *const reasons[UDP_TROUBLE_COUNT] = {
+	[UDP_TROUBLE_REFUSED] = "not-admitted",
 	[UDP_TROUBLE_OVERFLOW] = "proxy-header-overflow",
 	[UDP_TROUBLE_INVALID] = "proxy-header-invalid",
 	[UDP_TROUBLE_UNEXPECTED] = "proxy-header-unexpected",
@@ -132,7 +133,7 @@ void udp_log_trouble(struct udp_service *u, enum udp_trouble what, const struct 
 	u->trouble[what].count++;
 	if (u->trouble[what].told_ns && now - u->trouble[what].told_ns < TELL_EVERY_NS)
 		return;
-	log_begin(&rec, LOG_WARN);
+	log_begin(&rec, what == UDP_TROUBLE_REFUSED ? LOG_INFO : LOG_WARN);
 	log_str(&rec, "kind", "listener");
 	log_str(&rec, "service", u->svc->cfg->name);
 	log_str(&rec, "network", "udp");

@@ -144,15 +144,31 @@ static bool is_header_alone(const struct udp_service *u, const struct udp_arriva
 	return u->svc->cfg->opt.recv_remember && in->proxy_version && !in->data.iov_len;
 }
 
+/* False: dropped, and told. */
+static bool is_admitted(struct udp_service *u, const struct udp_arrival *in, const struct addr *who, const char *text)
+{
+	const struct matcher_group *admission = &u->svc->access.admission;
+
+	if (!admission->count || !addr_is_set(who) || !matcher_group_refuses_addr(admission, who))
+		return true;
+	atomic_fetch_add(&u->svc->refused, 1);
+	udp_log_trouble(u, UDP_TROUBLE_REFUSED, &in->peer, text);
+	return false;
+}
+
 static void route(struct udp_service *u, struct udp_arrival *in, struct run *run)
 {
 	struct udp_key key;
 
+	if (!is_admitted(u, in, &in->peer, "not admitted: datagram dropped"))
+		return;
 	if (in->data.iov_len > (size_t)u->svc->cfg->opt.read_buffer) {
 		udp_log_trouble(u, UDP_TROUBLE_SIZE, &in->peer, "a datagram longer than readBufferSize is dropped");
 		return;
 	}
 	if (u->svc->cfg->opt.recv_proxy && !udp_receive(u, in))
+		return;
+	if (!is_admitted(u, in, &in->client, "the client of a PROXY header is not admitted: datagram dropped"))
 		return;
 	udp_service_key(u, in, &key);
 	if (!joins(run, &key, in)) {

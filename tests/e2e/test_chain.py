@@ -274,5 +274,22 @@ def the_kernel_moves_bulk_through_a_chain(engine):
     lib.check(record["kernelInputBytes"] > 1 << 20, f"the kernel moved {record['kernelInputBytes']}")
 
 
+@case
+def a_hop_does_not_race():
+    """One connection takes one way: strategy parallel belongs to targets, and is not taken for fifo elsewhere."""
+    err = lib.gostbpf_fails("-L", "tcp://:8080/:80", "-F", "http://h:1,g:2?strategy=parallel")
+    lib.same(err, 'gostbpf: -F "http://h:1,g:2?strategy=parallel": strategy parallel of a hop is not supported yet\n', "error")
+    path = lib.tmp() / "gost.yml"
+    path.write_text("""services: [{name: s, addr: ":8080", handler: {type: http, chain: c}, listener: {type: tcp}}]
+chains: [{name: c, hops: [{name: h}]}]
+hops:
+- name: h
+  selector: {strategy: parallel}
+  nodes: [{name: n, addr: "h:1", connector: {type: http}, dialer: {type: tcp}}]
+""")
+    err = lib.gostbpf_fails("-C", path)
+    lib.same(err, f"gostbpf: {path}:4:3: strategy parallel of a hop is not supported yet\n", "error")
+
+
 if __name__ == "__main__":
     lib.main("chain")
