@@ -24,12 +24,17 @@ enum connector_result {
 	CONNECTOR_FAILED, /* the proxy refused or broke the protocol: error says what */
 };
 
-enum connector_command { CONNECTOR_CONNECT, CONNECTOR_BIND, CONNECTOR_UDP };
+enum connector_command {
+	CONNECTOR_CONNECT,
+	CONNECTOR_BIND,     /* a port for one peer, whose connection this one becomes */
+	CONNECTOR_UDP,
+	CONNECTOR_MUX_BIND, /* a port for many: behind the answer smux begins, each peer is a stream that the proxy opens */
+};
 
 /* What is asked for. Borrowed for the whole conversation. */
 struct connector_request {
 	enum connector_command command;
-	const char *host; /* a name or a numeric address without brackets; "" where only a port is known (BIND) */
+	const char *host; /* a name or a numeric address without brackets; "" where only a port is known (MUX_BIND) */
 	uint16_t port;
 	const char *user, *password; /* NULL: none */
 	const char *agent;           /* http: User-Agent; NULL: the default */
@@ -57,7 +62,6 @@ struct connector {
 struct connector_ops {
 	const char *name;
 	bool transparent; /* speaks nothing: the node's connection itself is the way ("tcp", "forward") */
-	bool binds;       /* understands CONNECTOR_BIND */
 	/* Fills out with the first message. 0, or -errno with error filled (a name too long for the protocol, ...). */
 	int (*begin)(struct connector *c);
 	/*
@@ -67,6 +71,8 @@ struct connector_ops {
 	 * the rest comes again with more behind it). Takes no byte behind its own last one.
 	 */
 	enum connector_result (*input)(struct connector *c, const uint8_t *data, size_t len, size_t *consumed);
+	/* What a stream begins with (CONNECTOR_MUX_BIND): who is there. NULL: the protocol has no such command. */
+	enum connector_result (*visitor)(const uint8_t *data, size_t len, struct addr *peer, size_t *consumed);
 };
 
 extern const struct connector_ops connector_tcp_ops;

@@ -10,6 +10,7 @@
 #include "proto_socks5.h"
 #include "session.h"
 
+struct endpoint;
 struct socks5_bind;
 struct socks5_udp;
 
@@ -17,6 +18,7 @@ struct socks5 {
 	uint8_t step;
 	struct socks5_bind *bind; /* while a peer is awaited */
 	struct socks5_udp *udp;   /* an association */
+	struct endpoint *endpoint; /* a port for many */
 };
 
 /* A reply with that code and address; 0, or negative: the session is gone. */
@@ -29,6 +31,9 @@ struct addr socks5_name_of(int fd);
 /* BIND: listens, replies twice, and hands the accepted peer over. */
 void socks5_bind_begin(struct session *s, const struct socks_target *at);
 void socks5_bind_free(struct session *s, struct socks5_bind *bind);
+
+/* MUX-BIND: opens a port for many; the session becomes the tunnel to it. */
+void socks5_mux_bind_begin(struct session *s, const struct socks_target *at);
 
 /* UDP ASSOCIATE: relays datagrams until the client's connection ends. */
 void socks5_udp_begin(struct session *s);

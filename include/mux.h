@@ -54,7 +54,7 @@ void mux_feed(struct mux *m, const uint8_t *data, size_t len);
 void mux_free(struct mux *m);
 size_t mux_stream_count(const struct mux *m);
 
-/* Opens a stream whose first bytes are data (at most 32 KiB). Returns the descriptor for its user, or -errno. */
+/* Opens a stream whose first bytes are data (at most 32 KiB; none is fine). Returns the descriptor for its user, or -errno. */
 int mux_open(struct mux *m, const void *data, size_t len, struct mux_stream **out);
 /* From ops->opened(): the same for a stream of the peer's. */
 int mux_stream_attach(struct mux_stream *st);

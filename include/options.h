@@ -47,6 +47,7 @@ struct service_options {
 	int send_dst_local, send_crc32c; /* 0 or 1 */
 	const char *send_pass, *send_add; /* TLVs: lists as checked text in the metadata; NULL: none */
 	enum engine_kind engine;
+	bool comp;                     /* socks5: streams of an opened port do not say who came (GOST 2) */
 	bool bind, udp, notls;         /* socks5: commands that are allowed; notls changes nothing */
 	bool nodelay;		       /* relay: accepted; its server always answers at once */
 	uint64_t handshake_timeout_ns; /* readTimeout: the conversation with the client; default 15 s */

@@ -34,6 +34,7 @@ struct route_result {
 	struct tls_conn *tls;      /* the taker's from now on; NULL: plain */
 	struct addr at;            /* what the socket is connected to, or what failed */
 	struct addr bound;         /* what the last hop said; may be unset */
+	const struct connector_ops *last; /* of the last hop; NULL: no chain */
 	const uint8_t *surplus;    /* bytes behind the last hop's answer: the target's first */
 	size_t surplus_len;
 	const struct connector_ops *late; /* whose answers are still to come, in front of the target's first byte */

@@ -5,7 +5,7 @@
  * Why one per service, on the first worker: the far end opens one port for one connection.
  * Owns: the connection to the far end and its multiplexer; comes back after 1, 2, 4, then every 5 seconds.
  * Never: ends a session that goes on when it is told to stop; takes the end of the tunnel for the end of a stream.
- * See: user/tunnel.c, include/mux.h, user/handler_relay_bind.c (the other end).
+ * See: user/tunnel.c, include/mux.h, user/handler_endpoint.c (the other end).
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * connector_relay.c - asks a relay server for a connection (CONNECT) or for a listening port (BIND).
+ * connector_relay.c - asks a relay server for a connection (CONNECT) or for a listening port (BIND, always for many).
  *
  * Why the answer to a CONNECT is not waited for, unless nodelay says so: GOST's server sends it glued to the first payload of
  * the target (its nodelay is off by default). Waiting would stall every protocol in which the client speaks first;
@@ -39,9 +39,13 @@ static void add_bind(struct relay_builder *b, const struct connector_request *re
 static int begin(struct connector *c)
 {
 	const struct connector_request *req = c->req;
-	bool binds = req->command == CONNECTOR_BIND;
+	bool binds = req->command == CONNECTOR_MUX_BIND;
 	struct relay_builder b;
 
+	if (req->command == CONNECTOR_BIND) {
+		snprintf(c->error, sizeof(c->error), "the relay protocol opens no port for a single peer");
+		return -EINVAL;
+	}
 	relay_begin(&b, binds ? RELAY_BIND : RELAY_CONNECT, c->out, sizeof(c->out));
 	if (binds)
 		add_bind(&b, req);
@@ -81,9 +85,24 @@ static enum connector_result input(struct connector *c, const uint8_t *data, siz
 	return CONNECTOR_DONE;
 }
 
+static enum connector_result visitor(const uint8_t *data, size_t len, struct addr *peer, size_t *consumed)
+{
+	struct relay_message m;
+	const char *why;
+	enum relay_result result = relay_parse(data, len, &m, &why);
+
+	if (result == RELAY_NEED_MORE)
+		return CONNECTOR_MORE;
+	if (result == RELAY_REJECT || m.code != RELAY_OK || !m.at_count || !addr_is_set(&m.at[0].ip))
+		return CONNECTOR_FAILED;
+	*peer = m.at[0].ip;
+	*consumed = m.consumed;
+	return CONNECTOR_DONE;
+}
+
 const struct connector_ops connector_relay_ops = {
 	.name = "relay",
-	.binds = true,
 	.begin = begin,
 	.input = input,
+	.visitor = visitor,
 };

@@ -74,7 +74,11 @@ static int begin(struct connector *c)
 static enum connector_result send_request(struct connector *c)
 {
 	static const uint8_t commands[] = {
-		[CONNECTOR_CONNECT] = SOCKS_CONNECT, [CONNECTOR_BIND] = SOCKS_BIND, [CONNECTOR_UDP] = SOCKS_UDP};
+		[CONNECTOR_CONNECT] = SOCKS_CONNECT,
+		[CONNECTOR_BIND] = SOCKS_BIND,
+		[CONNECTOR_UDP] = SOCKS_UDP,
+		[CONNECTOR_MUX_BIND] = SOCKS_MUX_BIND,
+	};
 	struct socks5_message msg = {.code = commands[c->req->command], .target.port = c->req->port};
 
 	strcpy(msg.target.host, c->req->host);
@@ -111,6 +115,8 @@ static enum connector_result on_reply(struct connector *c, const struct socks5_m
 	}
 	if (!socks_target_is_numeric(&reply->target, &at))
 		at.len = 0;
+	if (!at.len && c->req->command == CONNECTOR_MUX_BIND) /* under a name (GOST's publicAddr): the port is what counts */
+		addr_from_in6(&at, &in6addr_any, reply->target.port);
 	if (c->step == STEP_PEER)
 		c->peer = at;
 	else
@@ -166,5 +172,23 @@ static enum connector_result input(struct connector *c, const uint8_t *data, siz
 	return r;
 }
 
-const struct connector_ops connector_socks5_ops = {.name = "socks5", .binds = true, .begin = begin, .input = input};
-const struct connector_ops connector_socks_ops = {.name = "socks", .binds = true, .begin = begin, .input = input};
+/* The second reply of BIND, here for each peer. */
+static enum connector_result visitor(const uint8_t *data, size_t len, struct addr *peer, size_t *consumed)
+{
+	struct socks_parse in = {.data = data, .len = len};
+	struct socks5_message reply;
+	struct addr at;
+	enum socks_result r = socks5_parse_message(&in, &reply);
+
+	if (r == SOCKS_MORE)
+		return CONNECTOR_MORE;
+	if (r != SOCKS_ACCEPT || reply.code != SOCKS5_SUCCEEDED || !socks_target_is_numeric(&reply.target, &at))
+		return CONNECTOR_FAILED;
+	*peer = at;
+	*consumed = in.consumed;
+	return CONNECTOR_DONE;
+}
+
+#define SOCKS5_OPS(text) {.name = text, .begin = begin, .input = input, .visitor = visitor}
+
+const struct connector_ops connector_socks5_ops = SOCKS5_OPS("socks5"), connector_socks_ops = SOCKS5_OPS("socks");

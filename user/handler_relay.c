@@ -6,14 +6,19 @@
  * client that waits for it wait for ever; one that does not wait takes it off just as well.
  * With a forwarder the requested address is ignored, as in GOST. A message that is not of the protocol is not answered.
  * Owns: nothing. Never: answers before it knows.
- * See: include/proto_relay.h, user/handler_relay_bind.c.
+ * See: include/proto_relay.h, user/handler_endpoint.c (BIND).
  */
-#include "handler_relay.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "handler.h"
+#include "handler_endpoint.h"
+#include "proto_relay.h"
 #include "session.h"
 
-void relay_refuse(struct session *s, enum relay_status status, const char *reason, const char *text)
+/* Answers with a status and ends the session in order. */
+static void relay_refuse(struct session *s, enum relay_status status, const char *reason, const char *text)
 {
 	uint8_t reply[RELAY_FIXED];
 	struct relay_builder b;
@@ -28,6 +33,50 @@ static bool authenticated(struct session *s, const struct relay_message *m)
 		return true;
 	return m->has_user &&
 	       session_authenticate(s, m->user.data, m->user.len, m->password.data, m->password.len);
+}
+
+/* --- BIND ------------------------------------------------------------------------------------------------------------ */
+
+static ssize_t build_place(uint8_t *out, size_t cap, const struct addr *at)
+{
+	struct relay_builder b;
+
+	relay_begin(&b, RELAY_OK, out, cap);
+	relay_add_addr(&b, at);
+	return relay_end(&b);
+}
+
+/* An empty name is every address; other names are not looked up. */
+static int bind_address(const struct relay_endpoint *at, struct addr *out)
+{
+	if (addr_is_set(&at->ip)) {
+		*out = at->ip;
+		return 0;
+	}
+	if (at->name.len)
+		return -EADDRNOTAVAIL;
+	addr_from_in6(out, &in6addr_any, at->port);
+	return 0;
+}
+
+static void relay_bind(struct session *s, const struct relay_endpoint *at)
+{
+	uint8_t reply[ENDPOINT_GREETING_MAX];
+	struct endpoint *ep;
+	struct addr address;
+	char text[160];
+	int err = bind_address(at, &address);
+
+	if (!err)
+		err = endpoint_open(&ep, s, &address, build_place);
+	if (err) {
+		snprintf(text, sizeof(text), "cannot listen on port %u: %s", at->port, strerror(-err));
+		relay_refuse(s, RELAY_UNAVAILABLE, "bind-failed", text);
+		return;
+	}
+	s->handshake = ep;
+	if (session_reply(s, reply, (size_t)build_place(reply, sizeof(reply), endpoint_addr(ep))) == 0)
+		endpoint_begin(ep);
 }
 
 /* Views of the message point into the input, so what is needed is taken first. */
@@ -46,6 +95,8 @@ static void open_port(struct session *s, const struct relay_message *m)
 	else
 		relay_bind(s, &at);
 }
+
+/* --- requests -------------------------------------------------------------------------------------------------------- */
 
 static void connect_to(struct session *s, const struct relay_message *m)
 {
@@ -123,6 +174,17 @@ static void relay_refused(struct session *s, enum dial_outcome why)
 		relay_refuse(s, RELAY_NETWORK_UNREACHABLE, "dial-failed", "the target cannot be reached");
 }
 
+static void relay_drain(struct session *s)
+{
+	endpoint_drain(s->handshake);
+}
+
+static void relay_release(struct session *s)
+{
+	endpoint_release(s->handshake);
+	s->handshake = NULL;
+}
+
 const struct handler_ops handler_relay_ops = {
 	.name = "relay",
 	.input_max = RELAY_MESSAGE_MAX,
@@ -130,6 +192,6 @@ const struct handler_ops handler_relay_ops = {
 	.input = relay_input,
 	.connected = relay_connected,
 	.refused = relay_refused,
-	.drain = relay_bind_drain,
-	.release = relay_bind_release,
+	.drain = relay_drain,
+	.release = relay_release,
 };

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handler_endpoint.h"
+
 enum step { STEP_OFFER, STEP_LOGIN, STEP_REQUEST };
 
 /* --- saying ------------------------------------------------------------------------------------------------ */
@@ -114,17 +116,21 @@ static void act(struct session *s, const struct socks5_message *req)
 {
 	const struct service_options *opt = &s->svc->cfg->opt;
 
+	bool binds = req->code == SOCKS_BIND || req->code == SOCKS_MUX_BIND;
+
 	if (req->code == SOCKS_CONNECT && req->target.host[0])
 		session_connect_to(s, req->target.host, req->target.port);
 	else if (req->code == SOCKS_CONNECT)
 		socks5_refuse(s, SOCKS5_FAILURE, "bad-address", "SOCKS5: the request names no host");
 	else if (req->code == SOCKS_BIND && opt->bind)
 		socks5_bind_begin(s, &req->target);
+	else if (req->code == SOCKS_MUX_BIND && opt->bind)
+		socks5_mux_bind_begin(s, &req->target);
 	else if (req->code == SOCKS_UDP && opt->udp)
 		socks5_udp_begin(s);
-	else if (req->code == SOCKS_BIND || req->code == SOCKS_UDP)
+	else if (binds || req->code == SOCKS_UDP)
 		socks5_refuse(s, SOCKS5_NOT_ALLOWED, "command-disabled", "SOCKS5: %s is not enabled (%s=true)",
-			      req->code == SOCKS_BIND ? "BIND" : "UDP ASSOCIATE", req->code == SOCKS_BIND ? "bind" : "udp");
+			      binds ? "BIND" : "UDP ASSOCIATE", binds ? "bind" : "udp");
 	else
 		socks5_refuse(s, SOCKS5_BAD_COMMAND, "bad-command", "SOCKS5: unknown command 0x%02x", req->code);
 }
@@ -179,6 +185,14 @@ static void refused(struct session *s, enum dial_outcome why)
 		socks5_refuse(s, SOCKS5_NETWORK_UNREACHABLE, "dial-failed", "the target cannot be reached");
 }
 
+static void drain(struct session *s)
+{
+	struct socks5 *h = s->handshake;
+
+	if (h)
+		endpoint_drain(h->endpoint);
+}
+
 static void release(struct session *s)
 {
 	struct socks5 *h = s->handshake;
@@ -187,6 +201,7 @@ static void release(struct session *s)
 		return;
 	socks5_bind_free(s, h->bind);
 	socks5_udp_free(s, h->udp);
+	endpoint_release(h->endpoint);
 	free(h);
 	s->handshake = NULL;
 }
@@ -198,5 +213,6 @@ const struct handler_ops handler_socks5_ops = {
 	.input = input,
 	.connected = connected,
 	.refused = refused,
+	.drain = drain,
 	.release = release,
 };

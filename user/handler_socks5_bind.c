@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * handler_socks5_bind.c - BIND: a port for one peer. A reply when it is open, a reply when the peer has come, then forwarding.
+ * MUX-BIND (GOST's): a port for many; a reply, then smux, each stream beginning with what would be the second reply.
  *
  * Why the address asked for is where we listen: GOST's clients mean that (rtcp through socks5). RFC 1928 means the peer that
  * is expected; so an address that is not ours is taken for that, and nobody else is let in.
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "handler_endpoint.h"
 #include "handler_socks5.h"
 #include "socket_place.h"
 #include "udp_socket.h"
@@ -129,9 +131,8 @@ static int open_port(struct session *s, const struct socks_target *target, struc
 }
 
 /* A wildcard is of no use to the client: it gets the address it reached us at. */
-static struct addr public_name(const struct session *s, int fd)
+static struct addr public_name(const struct session *s, struct addr a)
 {
-	struct addr a = socks5_name_of(fd);
 	uint16_t port = addr_port(&a);
 
 	if (udp_socket_is_wildcard(&a))
@@ -155,7 +156,7 @@ static void wait_for_peer(struct session *s, int fd, const struct addr *expected
 		socks5_refuse(s, SOCKS5_FAILURE, "no-memory", "no memory to wait for a peer");
 		return;
 	}
-	struct addr at = public_name(s, fd);
+	struct addr at = public_name(s, socks5_name_of(fd));
 	snprintf(record, sizeof(record), "bind on %s/tcp OK", addr_format(&at, text));
 	session_log_fault(s, LOG_INFO, record);
 	if (socks5_say(s, SOCKS5_SUCCEEDED, &at) < 0)
@@ -182,4 +183,43 @@ void socks5_bind_begin(struct session *s, const struct socks_target *at)
 			      strerror(-fd));
 	else
 		wait_for_peer(s, fd, &expected);
+}
+
+/* --- MUX-BIND -------------------------------------------------------------------------------------------------------- */
+
+static ssize_t build_peer(uint8_t *out, size_t cap, const struct addr *peer)
+{
+	struct socks5_message msg = {.code = SOCKS5_SUCCEEDED};
+
+	socks_target_addr(&msg.target, peer);
+	return socks5_build_message(out, cap, &msg);
+}
+
+/* An empty host is every address; names are not looked up. */
+static int mux_address(const struct socks_target *target, struct addr *out)
+{
+	if (!target->host[0])
+		addr_from_in6(out, &in6addr_any, target->port);
+	else if (!socks_target_is_numeric(target, out))
+		return -EADDRNOTAVAIL;
+	return 0;
+}
+
+void socks5_mux_bind_begin(struct session *s, const struct socks_target *target)
+{
+	struct socks5 *h = s->handshake;
+	endpoint_greet_fn greet = s->svc->cfg->opt.comp ? NULL : build_peer;
+	struct addr at;
+	int err = mux_address(target, &at);
+
+	if (!err)
+		err = endpoint_open(&h->endpoint, s, &at, greet);
+	if (err) {
+		socks5_refuse(s, SOCKS5_FAILURE, "bind-failed", "SOCKS5: BIND at %s port %u: %s", target->host, target->port,
+			      strerror(-err));
+		return;
+	}
+	at = public_name(s, *endpoint_addr(h->endpoint));
+	if (socks5_say(s, SOCKS5_SUCCEEDED, &at) == 0)
+		endpoint_begin(h->endpoint);
 }

@@ -421,10 +421,28 @@ static uint32_t new_id(struct mux *m)
 	return id;
 }
 
+/* SYN, and the first bytes where there are any: an empty PSH would say that the stream broke. 0 or -EPIPE. */
+static int begin_stream(struct mux_stream *st, const void *data, size_t len)
+{
+	struct mux *m = st->mux;
+	struct smux_frame f = {.command = SMUX_SYN, .stream = st->id};
+
+	mux_send_frame(m, &f);
+	if (m->dead || !len)
+		return m->dead ? -EPIPE : 0;
+	uint8_t *room = mux_out_room(m, SMUX_HEADER + len);
+	if (!room)
+		return -EPIPE;
+	f.command = SMUX_PSH;
+	f.len = (uint16_t)len;
+	memcpy(room + smux_build(&f, m->opt.version, room), data, len);
+	m->out_len += SMUX_HEADER + len;
+	st->sent += (uint32_t)len;
+	return 0;
+}
+
 int mux_open(struct mux *m, const void *data, size_t len, struct mux_stream **out)
 {
-	struct smux_frame f = {.command = SMUX_SYN};
-
 	if (m->dead || m->next_id < 2 || HASH_COUNT(m->streams) >= MUX_STREAMS_MAX)
 		return -EAGAIN;
 	struct mux_stream *st = stream_new(m, new_id(m));
@@ -435,18 +453,11 @@ int mux_open(struct mux *m, const void *data, size_t len, struct mux_stream **ou
 		discard(st);
 		return fd;
 	}
-	f.stream = st->id;
-	mux_send_frame(m, &f);
-	uint8_t *room = m->dead ? NULL : mux_out_room(m, SMUX_HEADER + len);
-	if (!room) {
+	int err = begin_stream(st, data, len);
+	if (err) {
 		close(fd);
-		return -EPIPE;
+		return err;
 	}
-	f.command = SMUX_PSH;
-	f.len = (uint16_t)len;
-	memcpy(room + smux_build(&f, m->opt.version, room), data, len);
-	m->out_len += SMUX_HEADER + len;
-	st->sent += (uint32_t)len;
 	*out = st;
 	return fd;
 }

@@ -223,7 +223,15 @@ static ssize_t build(uint8_t *out, size_t cap, const uint8_t head[static 3], con
 
 ssize_t socks5_build_message(uint8_t *out, size_t cap, const struct socks5_message *msg)
 {
-	return build(out, cap, (uint8_t[]){VERSION, msg->code, 0}, &msg->target);
+	const uint8_t port[] = {(uint8_t)(msg->target.port >> 8), (uint8_t)msg->target.port};
+
+	if (msg->code != SOCKS_MUX_BIND || msg->target.host[0])
+		return build(out, cap, (uint8_t[]){VERSION, msg->code, 0}, &msg->target);
+	const uint8_t any[] = {VERSION, msg->code, 0, TYPE_NAME, 0, port[0], port[1]};
+	if (sizeof(any) > cap)
+		return -ENOSPC;
+	memcpy(out, any, sizeof(any));
+	return sizeof(any);
 }
 
 ssize_t socks5_build_udp(uint8_t *out, size_t cap, const struct socks5_udp_header *header)

@@ -62,6 +62,7 @@ void route_succeed(struct route *r, struct loop_io *io)
 	if (r->walk) {
 		struct hop_line *line = &r->walk->line;
 		res.bound = r->walk->connector.bound;
+		res.last = r->walk->connector.ops;
 		res.surplus = line->in;
 		res.surplus_len = line->in_len;
 		res.read_bytes = line->read_bytes;

@@ -178,16 +178,16 @@ static int make_selector(struct service *svc)
 	return rc;
 }
 
-/* The last hop opens the port: each of its nodes must speak a protocol that can, as far as we have the other half of it. */
+/* The last hop opens the port: each of its nodes must speak a protocol that can. */
 static int check_bind(const struct service *svc, struct config_error *err)
 {
 	const struct chain *chain = svc->listener_chain;
 
 	for (size_t i = 0; chain && i < chain->hops[chain->hop_count - 1].node_count; i++) {
 		const struct chain_node *node = &chain->hops[chain->hop_count - 1].nodes[i];
-		if (!strcmp(node->connector->name, "relay"))
+		if (node->connector->visitor)
 			continue;
-		snprintf(err->text, sizeof(err->text), "%s: %s cannot listen through %s: only relay can so far",
+		snprintf(err->text, sizeof(err->text), "%s: %s cannot listen through %s: only relay and socks5 can",
 			 svc->cfg->origin, svc->cfg->listener_type, node->cfg->addr);
 		return -EINVAL;
 	}

@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "chain.h"
+#include "connector.h"
 #include "mux.h"
-#include "proto_relay.h"
 #include "route.h"
 #include "tls.h"
 
@@ -25,6 +25,7 @@ struct tunnel {
 	struct service *svc;
 	struct route *route;
 	struct mux *mux;
+	const struct connector_ops *protocol; /* of the far end */
 	struct loop_timer retry;
 	unsigned failures;
 	struct addr bound;
@@ -85,10 +86,8 @@ static struct addr destination(const struct tunnel *t, const struct addr *client
 	return any;
 }
 
-static void start_session(struct tunnel *t, struct mux_stream *st, int fd, const struct relay_message *m)
+static void start_session(struct tunnel *t, struct mux_stream *st, int fd, struct addr client)
 {
-	struct addr client = m->at[0].ip;
-
 	addr_unmap(&client);
 	struct addr local = destination(t, &client);
 	atomic_fetch_add(&t->host->count, 1);
@@ -99,24 +98,23 @@ static void start_session(struct tunnel *t, struct mux_stream *st, int fd, const
 static ssize_t on_opened(void *ctx, struct mux_stream *st, const uint8_t *data, size_t len)
 {
 	struct tunnel *t = ctx;
-	struct relay_message m;
-	const char *why;
+	struct addr client;
+	size_t consumed;
 
 	if (t->stopped)
 		return -1;
-	enum relay_result result = relay_parse(data, len, &m, &why);
-	if (result == RELAY_NEED_MORE)
+	enum connector_result result = t->protocol->visitor(data, len, &client, &consumed);
+	if (result == CONNECTOR_MORE)
 		return 0;
-	if (result == RELAY_REJECT || m.code != RELAY_OK || !m.at_count || !addr_is_set(&m.at[0].ip)) {
+	if (result == CONNECTOR_FAILED) {
 		say(t, LOG_WARN, "a stream of the tunnel does not say who is there");
 		return -1;
 	}
 	int fd = mux_stream_attach(st);
 	if (fd < 0)
 		return -1;
-	ssize_t consumed = (ssize_t)m.consumed;
-	start_session(t, st, fd, &m);
-	return consumed;
+	start_session(t, st, fd, client);
+	return (ssize_t)consumed;
 }
 
 static void on_reset(void *user)
@@ -169,6 +167,7 @@ static void on_tunnel(struct tunnel *t, const struct route_result *res)
 	if (res->tls)
 		mux_secure(t->mux, res->tls);
 	t->failures = 0;
+	t->protocol = res->last;
 	t->bound = res->bound;
 	snprintf(text, sizeof(text), "bind on %s/tcp OK", addr_format(&t->bound, at));
 	say(t, LOG_INFO, text);
@@ -200,7 +199,7 @@ static void dial(struct tunnel *t)
 		.chain = t->svc->listener_chain,
 		.host = t->bind_host,
 		.port = t->bind_port,
-		.command = CONNECTOR_BIND,
+		.command = CONNECTOR_MUX_BIND,
 		.socket_opt = &t->svc->dial_opt,
 		.timeout_ns = t->svc->cfg->opt.dial_timeout_ns,
 		.hash = arc4random(),

@@ -86,10 +86,10 @@ def skip(reason):
 
 
 # --- cases ---
-def case(fn=None, *, engines=None, limit=60):
-    """Marks a function as a case; with engines it runs once per engine, which it gets as its argument."""
+def case(fn=None, *, engines=None, each=None, limit=60):
+    """Marks a function as a case; with engines (or each) it runs once per engine (or text), which it gets as its argument."""
     def add(f):
-        for engine in engines or (None,):
+        for engine in engines or each or (None,):
             name = f.__name__ + (f"[{engine}]" if engine else "")
             _cases.append((name, f, (engine,) if engine else (), limit))
         return f

@@ -132,3 +132,38 @@ def read_frame(read):
     if cmd != PSH:
         same(size, 0, "length of a frame that is not PSH")
     return cmd, stream, read(size)
+
+
+class MuxPeer:
+    """One end of a tunnel by hand: frames of the connection self.sock, from behind the handshake on."""
+
+    def read_visitor(self, read):
+        """The first message of a stream: (status, address)."""
+        code, found = read_message(read)
+        return code, found["addr"][0]
+
+    def frame(self):
+        while True:
+            cmd, stream, data = read_frame(lambda n: recv_exact(self.sock, n))
+            if cmd != NOP:
+                return cmd, stream, data
+
+    def opened(self):
+        """The next stream and who its first message says is there."""
+        cmd, stream, _ = self.frame()
+        same(cmd, SYN, "the first frame of a stream")
+        cmd, number, data = self.frame()
+        same((cmd, number), (PSH, stream), "the second frame")
+        left = [data]
+
+        def read(n):
+            part, left[0] = left[0][:n], left[0][n:]
+            same(len(part), n, "length of the first message")
+            return part
+
+        code, visitor = self.read_visitor(read)
+        same((code, left[0]), (0, b""), "status, and nothing behind it")
+        return stream, visitor
+
+    def send(self, cmd, stream, data=b""):
+        self.sock.sendall(frame(cmd, stream, data))

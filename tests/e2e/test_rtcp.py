@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Reverse tunnels: rtcp locally, and through a relay server's BIND with smux; each end alone beside a peer in Python, and both.
+"""Reverse tunnels: rtcp locally, and through a relay server's BIND with smux; each end alone beside a peer in Python, and both
+(those also through SOCKS5; its ends alone: test_rtcp_socks.py).
 
 Contents of every stream are compared; a tunnel that dies must be seen as a reset on both sides of every session in it.
 """
@@ -15,6 +16,7 @@ import sandbox
 from lib import Gostbpf, Server, Upstream, case, check, connect, ending, recv_exact, recv_to_end, reset, same
 
 SERVER, PUBLIC, TARGET = 7000, 8080, 8000
+SCHEMES = ("relay", "socks5")
 
 
 # --- without a chain ---
@@ -46,38 +48,12 @@ def a_chain_that_cannot_bind_is_refused():
 
 
 # --- the server beside a peer ---
-class Tunnel:
+class Tunnel(relay.MuxPeer):
     """The rtcp side by hand."""
 
     def __init__(self, port=PUBLIC, *features):
         self.sock = connect(SERVER)
         self.code, self.found = relay.ask(self.sock, relay.message(relay.BIND, *features, relay.network(0), relay.addr("", port)))
-
-    def frame(self):
-        while True:
-            cmd, stream, data = relay.read_frame(lambda n: recv_exact(self.sock, n))
-            if cmd != relay.NOP:
-                return cmd, stream, data
-
-    def opened(self):
-        """The next stream and what its first message says."""
-        cmd, stream, _ = self.frame()
-        same(cmd, relay.SYN, "the first frame of a stream")
-        cmd, number, data = self.frame()
-        same((cmd, number), (relay.PSH, stream), "the second frame")
-        left = [data]
-
-        def read(n):
-            part, left[0] = left[0][:n], left[0][n:]
-            same(len(part), n, "length of the first message")
-            return part
-
-        code, found = relay.read_message(read)
-        same((code, left[0]), (0, b""), "status, and nothing behind it")
-        return stream, found["addr"][0]
-
-    def send(self, cmd, stream, data=b""):
-        self.sock.sendall(relay.frame(cmd, stream, data))
 
 
 @case
@@ -250,9 +226,9 @@ def refused_bind_is_tried_again():
 
 
 # --- both ends ---
-def both(query="", handler="handler.proxyProtocol=1"):
-    server = Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true{query}")
-    client = rtcp(query=handler)
+def both(scheme, handler="handler.proxyProtocol=1"):
+    server = Gostbpf("-L", f"{scheme}://127.0.0.1:{SERVER}?bind=true")
+    client = Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}?{handler}", "-F", f"{scheme}://127.0.0.1:{SERVER}")
     lib.wait_listening(PUBLIC)
     for gost in (server, client):
         gost.sockets_at_start = gost.sockets()
@@ -267,10 +243,10 @@ def answers(sock):
     return header["src"], header["sport"]
 
 
-@case
-def many_visitors_at_once():
+@case(each=SCHEMES)
+def many_visitors_at_once(scheme):
     target = Server(TARGET, answers)
-    server, client = both()
+    server, client = both(scheme)
     rnd, good, names = random.Random(11), [], []
 
     def visit(data):
@@ -293,8 +269,8 @@ def many_visitors_at_once():
     server.closed(60)
 
 
-@case
-def bulk():
+@case(each=SCHEMES)
+def bulk(scheme):
     """128 MiB down and up through one stream, contents compared."""
     data = os.urandom(1 << 20) * 128
 
@@ -311,7 +287,7 @@ def bulk():
         return total
 
     target = Server(TARGET, serve)
-    both(handler="handler.proxyProtocol=0")
+    both(scheme, handler="handler.proxyProtocol=0")
     sock = connect(PUBLIC, timeout=50)
     sender = threading.Thread(target=lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)), daemon=True)
     sender.start()
@@ -322,11 +298,11 @@ def bulk():
     same((at, target.result(30)), (len(data), len(data)), "lengths down and up")
 
 
-@case
-def one_stalled_visitor_does_not_stop_the_others():
+@case(each=SCHEMES)
+def one_stalled_visitor_does_not_stop_the_others(scheme):
     """Up to smux's shared receive budget: 1 MiB stands in one stream while another goes on."""
     target = Upstream(TARGET)
-    both(handler="handler.proxyProtocol=0")
+    both(scheme, handler="handler.proxyProtocol=0")
     stalled, other = connect(PUBLIC), connect(PUBLIC)
     stalled.sendall(b"1")
     other.sendall(b"2")
@@ -340,10 +316,10 @@ def one_stalled_visitor_does_not_stop_the_others():
     same(recv_exact(ends[b"1"], 3 << 20), bytes(3 << 20), "what stood")
 
 
-@case
-def tunnel_killed_in_the_middle():
+@case(each=SCHEMES)
+def tunnel_killed_in_the_middle(scheme):
     target = Upstream(TARGET)
-    server, client = both(handler="handler.proxyProtocol=0")
+    server, client = both(scheme, handler="handler.proxyProtocol=0")
     visitors = [connect(PUBLIC) for _ in range(5)]
     for v in visitors:
         v.sendall(b"x" * 100000)
@@ -362,10 +338,10 @@ def tunnel_killed_in_the_middle():
     server.closed(7)
 
 
-@case
-def reset_of_either_side_is_passed_on():
+@case(each=SCHEMES)
+def reset_of_either_side_is_passed_on(scheme):
     target = Upstream(TARGET)
-    both(handler="handler.proxyProtocol=0")
+    both(scheme, handler="handler.proxyProtocol=0")
     for breaker in (0, 1):
         visitor = connect(PUBLIC)
         visitor.sendall(b"x")
@@ -376,11 +352,11 @@ def reset_of_either_side_is_passed_on():
         same(ending(ends[1 - breaker]), "reset", "the other side")
 
 
-@case
-def orderly_end_of_the_process():
+@case(each=SCHEMES)
+def orderly_end_of_the_process(scheme):
     """SIGTERM: sessions of a tunnel finish, nobody new comes in, then both programs end."""
     target = Upstream(TARGET)
-    server, client = both(handler="handler.proxyProtocol=0")
+    server, client = both(scheme, handler="handler.proxyProtocol=0")
     visitor = connect(PUBLIC)
     visitor.sendall(b"x")
     local = target.accept()
@@ -395,20 +371,21 @@ def orderly_end_of_the_process():
     same(client.stop(), 0, "exit status of the client")
 
 
-@case
-def visitors_address_across_namespaces():
-    sandbox.add_netns("pub")
-    sandbox.join("pub", "veth0", "10.77.0.1/24", "10.77.0.2/24")
+@case(each=SCHEMES)
+def visitors_address_across_namespaces(scheme):
+    netns, net = f"pub-{scheme}", 77 + SCHEMES.index(scheme)
+    sandbox.add_netns(netns)
+    sandbox.join(netns, f"veth-{scheme}", f"10.{net}.0.1/24", f"10.{net}.0.2/24")
     target = lib.http_server(TARGET, proxy=True)
-    server = Gostbpf("-L", f"relay://:{SERVER}?bind=true", netns="pub")
-    client = Gostbpf("-L", f"rtcp://:{PUBLIC}/:{TARGET}?handler.proxyProtocol=1", "-F", f"relay://10.77.0.2:{SERVER}")
+    server = Gostbpf("-L", f"{scheme}://:{SERVER}?bind=true", netns=netns)
+    client = Gostbpf("-L", f"rtcp://:{PUBLIC}/:{TARGET}?handler.proxyProtocol=1", "-F", f"{scheme}://10.{net}.0.2:{SERVER}")
     client.wait_log(lambda r: r.get("msg", "").startswith("bind on"), "the tunnel")
     for gost in (server, client):
         gost.sockets_at_start = gost.sockets()
-    rc, out, err = lib.curl(f"http://10.77.0.2:{PUBLIC}/", netns="pub")
+    rc, out, err = lib.curl(f"http://10.{net}.0.2:{PUBLIC}/", netns=netns)
     same((rc, out), (0, "ok\n"), f"curl ({err})")
     header = target.result()[0]
-    same(header["src"], "10.77.0.2", "the visitor at the target")
+    same(header["src"], f"10.{net}.0.2", "the visitor at the target")
 
 
 if __name__ == "__main__":

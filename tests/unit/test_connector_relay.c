@@ -43,7 +43,7 @@ static void test_connect(void)
 
 static void test_bind(void)
 {
-	struct connector_request req = {.command = CONNECTOR_BIND, .host = "", .port = 8080};
+	struct connector_request req = {.command = CONNECTOR_MUX_BIND, .host = "", .port = 8080};
 
 	EXPECT(&req, "\x01\x02\x00\x0c\x04\x00\x02\x00\x00\x02\x00\x04\x03\x00\x1f\x90", false);
 	req.host = "0.0.0.0";
@@ -69,7 +69,7 @@ static void test_too_long(void)
 
 static enum connector_result feed(struct connector *c, const char *bytes, size_t len, size_t *consumed)
 {
-	static const struct connector_request req = {.command = CONNECTOR_BIND, .host = ""};
+	static const struct connector_request req = {.command = CONNECTOR_MUX_BIND, .host = ""};
 	uint8_t *copy = malloc(len ? len : 1);
 
 	*c = (struct connector){.ops = &connector_relay_ops, .req = &req};
@@ -102,10 +102,31 @@ static void test_answers(void)
 	free(c);
 }
 
+/* What a stream of a tunnel begins with, cut at every byte. */
+static void test_visitor(void)
+{
+	static const uint8_t good[] = "\x01\x00\x00\x0a\x02\x00\x07\x01\xcb\x00\x71\x09\x12\x67payload";
+	static const uint8_t named[] = "\x01\x00\x00\x07\x02\x00\x04\x03\x00\x12\x67";
+	struct addr peer = {0};
+	char text[ADDR_TEXT_MAX];
+	size_t consumed = 0;
+
+	for (size_t n = 0; n < 14; n++)
+		CU_ASSERT(connector_relay_ops.visitor(good, n, &peer, &consumed) == CONNECTOR_MORE && !consumed);
+	CU_ASSERT(!addr_is_set(&peer));
+	for (size_t n = 14; n < sizeof(good); n++)
+		CU_ASSERT(connector_relay_ops.visitor(good, n, &peer, &consumed) == CONNECTOR_DONE && consumed == 14);
+	CU_ASSERT_STRING_EQUAL(addr_format(&peer, text), "203.0.113.9:4711");
+	CU_ASSERT_EQUAL(connector_relay_ops.visitor(named, sizeof(named) - 1, &peer, &consumed), CONNECTOR_FAILED);
+	CU_ASSERT_EQUAL(connector_relay_ops.visitor((const uint8_t *)"\x01\x07\x00\x00", 4, &peer, &consumed), CONNECTOR_FAILED);
+	CU_ASSERT_EQUAL(connector_relay_ops.visitor((const uint8_t *)"\x01\x00\x00\x00", 4, &peer, &consumed), CONNECTOR_FAILED);
+}
+
 static const struct unit_case cases[] = {
 	{"CONNECT as recorded", test_connect},
 	{"BIND as GOST 3.2.6 sends it", test_bind},
 	{"a name that is too long", test_too_long},
 	{"answers, whole and cut", test_answers},
+	{"who a stream is from", test_visitor},
 };
 UNIT_MAIN("connector_relay", cases)

@@ -227,7 +227,61 @@ static void test_bind(void)
 	apart.answered[2] = "050000010a0000014e20";
 	c = run(&apart);
 	CU_ASSERT_STRING_EQUAL(addr_format(&c.peer, text), "10.0.0.1:20000");
-	CU_ASSERT(connector_socks5_ops.binds && connector_socks_ops.binds && !connector_socks4_ops.binds);
+}
+
+/* GOST's: one reply, then smux. An empty host is an empty name, as GOST's client writes it. */
+static void test_mux_bind(void)
+{
+	static const struct {
+		const char *host, *asked, *reply, *bound;
+	} rows[] = {
+		{"", "05f20003001f90", "05000001c00002011f90", "192.0.2.1:8080"},
+		{"0.0.0.0", "05f20001000000001f90", "05000001c00002011f90", "192.0.2.1:8080"},
+		{"::1", "05f20004000000000000000000000000000000011f90", "0500000400000000000000000000000000000001" "1f90", "[::1]:8080"},
+		{"", "05f20003001f90", "0500000301611f90", "[::]:8080"}, /* a name: only its port counts */
+	};
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct talk t = {
+			.ops = &connector_socks5_ops, .req = {.command = CONNECTOR_MUX_BIND, TARGET(rows[i].host, 8080)},
+			.said = {"050100", rows[i].asked}, .answered = {"0500", rows[i].reply}, .end = CONNECTOR_DONE,
+		};
+		struct connector c = run(&t);
+		CU_ASSERT_STRING_EQUAL(addr_format(&c.bound, text), rows[i].bound);
+	}
+}
+
+static enum connector_result visitor(const char *hex, size_t len, struct addr *peer, size_t *consumed)
+{
+	uint8_t data[64], *block = malloc(len ? len : 1);
+	ssize_t n = hex_decode(hex, strlen(hex), data, sizeof(data));
+
+	CU_ASSERT_FATAL(n >= (ssize_t)len);
+	memcpy(block, data, len);
+	enum connector_result r = connector_socks5_ops.visitor(block, len, peer, consumed);
+	free(block);
+	return r;
+}
+
+/* What a stream begins with, cut at every byte, payload behind it. */
+static void test_visitor(void)
+{
+	static const char good[] = "05000001cb0071091267" "5353482d";
+	static const char *const bad[] = {"05010001cb0071091267", "0500000301611f90", "04", "05000009"};
+	struct addr peer = {0};
+	char text[ADDR_TEXT_MAX];
+	size_t consumed = 0;
+
+	for (size_t n = 0; n < 10; n++)
+		CU_ASSERT(visitor(good, n, &peer, &consumed) == CONNECTOR_MORE && !consumed && !addr_is_set(&peer));
+	for (size_t n = 10; n <= 14; n++) {
+		CU_ASSERT(visitor(good, n, &peer, &consumed) == CONNECTOR_DONE && consumed == 10);
+		CU_ASSERT_STRING_EQUAL(addr_format(&peer, text), "203.0.113.9:4711");
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CU_ASSERT_EQUAL(visitor(bad[i], strlen(bad[i]) / 2, &peer, &consumed), CONNECTOR_FAILED);
+	CU_ASSERT(!connector_socks4_ops.visitor);
 }
 
 /* Bytes that answer what has not been said yet. */
@@ -280,6 +334,8 @@ static const struct unit_case cases[] = {
 	{"user and password", test_socks5_login},
 	{"socks5 refuses", test_socks5_refused},
 	{"bind has two replies", test_bind},
+	{"MUX-BIND has one", test_mux_bind},
+	{"who a stream is from", test_visitor},
 	{"a proxy that runs ahead", test_ahead},
 	{"what cannot be said", test_unsayable},
 };

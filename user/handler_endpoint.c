@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * handler_relay_bind.c - BIND: a port is opened here, whoever connects to it goes through the client's connection.
+ * handler_endpoint.c - a port is opened here, whoever connects to it goes through the client's connection (relay's BIND,
+ * SOCKS5's MUX-BIND).
  *
  * Why the client's session gets one end of a socket pair as its upstream, with the multiplexer behind the other end: it stays
  * an ordinary session (counted, logged, TLS and all), and each visitor is another one, whose upstream is a stream.
  * A visitor may open with a PROXY header when the service receives those (GOST ignores the option here).
  * Owns: endpoints: the listener, the multiplexer; gone with the client's session and the last visitor's.
  * Never: survives its client: the port is free again as soon as the connection is.
- * See: include/mux.h, user/tunnel.c (the other end).
+ * See: include/handler_endpoint.h, include/mux.h, user/tunnel.c (the other end).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "handler_relay.h"
+#include "handler_endpoint.h"
 #include "listener.h"
 #include "mux.h"
 #include "session.h"
@@ -29,6 +30,8 @@ struct endpoint {
 	struct session *client; /* NULL: gone */
 	struct listener *listener;
 	struct mux *mux;
+	endpoint_greet_fn greet; /* NULL: streams begin with payload */
+	int tunnel_fd;           /* for the client's session, until that has it */
 	unsigned users; /* the client's session and the visitors' */
 	struct loop_task bury;
 };
@@ -46,6 +49,8 @@ static void on_bury(struct loop_task *task)
 
 	listener_free(ep->listener);
 	mux_free(ep->mux);
+	if (ep->tunnel_fd >= 0)
+		close(ep->tunnel_fd);
 	free(ep);
 }
 
@@ -86,13 +91,10 @@ static void on_stream_reset(void *user)
 
 static const struct mux_ops mux_ops = {.reset = on_stream_reset, .ended = on_mux_ended};
 
-void relay_bind_release(struct session *s)
+void endpoint_release(struct endpoint *ep)
 {
-	struct endpoint *ep = s->handshake;
-
 	if (!ep)
 		return;
-	s->handshake = NULL;
 	ep->client = NULL;
 	listener_free(ep->listener); /* the port is free at once */
 	ep->listener = NULL;
@@ -101,10 +103,8 @@ void relay_bind_release(struct session *s)
 	leave(ep);
 }
 
-void relay_bind_drain(struct session *s)
+void endpoint_drain(struct endpoint *ep)
 {
-	struct endpoint *ep = s->handshake;
-
 	if (!ep)
 		return;
 	listener_free(ep->listener);
@@ -124,12 +124,9 @@ static void not_tcp(struct session *s)
 /* The stream begins with who is there. */
 static int open_stream(struct session *s, struct endpoint *ep)
 {
-	uint8_t message[RELAY_MESSAGE_MAX];
-	struct relay_builder b;
+	uint8_t message[ENDPOINT_GREETING_MAX];
+	ssize_t n = ep->greet ? ep->greet(message, sizeof(message), &s->client) : 0;
 
-	relay_begin(&b, RELAY_OK, message, sizeof(message));
-	relay_add_addr(&b, &s->client);
-	ssize_t n = relay_end(&b);
 	if (n < 0)
 		return (int)n;
 	return ep->mux ? mux_open(ep->mux, message, (size_t)n, &s->stream) : -EPIPE;
@@ -160,7 +157,7 @@ static void visitor_release(struct session *s)
 	end_if_unused(ep);
 }
 
-static const struct handler_ops handler_relay_visitor_ops = {
+static const struct handler_ops handler_visitor_ops = {
 	.name = "ep-tcp",
 	.start = visitor_start,
 	.release = visitor_release,
@@ -200,20 +197,7 @@ static const struct listener_ops listener_ops = {
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
-/* An empty name is every address; other names are not looked up. */
-static int bind_address(const struct relay_endpoint *at, struct addr *out)
-{
-	if (addr_is_set(&at->ip)) {
-		*out = at->ip;
-		return 0;
-	}
-	if (at->name.len)
-		return -EADDRNOTAVAIL;
-	addr_from_in6(out, &in6addr_any, at->port);
-	return 0;
-}
-
-static struct endpoint *endpoint_new(struct session *s)
+static struct endpoint *endpoint_new(struct session *s, endpoint_greet_fn greet)
 {
 	struct endpoint *ep = calloc(1, sizeof(*ep));
 
@@ -222,11 +206,13 @@ static struct endpoint *endpoint_new(struct session *s)
 	ep->svc = *s->svc;
 	ep->cfg = *s->svc->cfg;
 	ep->svc.cfg = &ep->cfg;
-	ep->svc.handler = &handler_relay_visitor_ops;
+	ep->svc.handler = &handler_visitor_ops;
 	ep->svc.tls = NULL;
 	ep->cfg.name = ep->name;
 	ep->host = s->host;
 	ep->client = s;
+	ep->greet = greet;
+	ep->tunnel_fd = -1;
 	ep->users = 1;
 	return ep;
 }
@@ -245,7 +231,7 @@ static int endpoint_listen(struct endpoint *ep, const struct addr *at)
 	return 0;
 }
 
-/* The multiplexer behind one end of a pair; the other end, or -errno. */
+/* The multiplexer behind one end of a pair; the other is for the client's session. */
 static int endpoint_tunnel(struct endpoint *ep)
 {
 	static const struct mux_options opt = {.client = true, .version = 1};
@@ -254,9 +240,8 @@ static int endpoint_tunnel(struct endpoint *ep)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	int err = mux_new(&ep->mux, ep->host->env.loop, pair[0], &opt, &mux_ops, ep);
-	if (err)
-		close(pair[1]);
-	return err ? err : pair[1];
+	ep->tunnel_fd = pair[1]; /* closed with the endpoint, also on failure */
+	return err;
 }
 
 static void announce(struct session *s, const struct addr *at)
@@ -267,41 +252,34 @@ static void announce(struct session *s, const struct addr *at)
 	session_log_fault(s, LOG_INFO, text);
 }
 
-static void hand_to_mux(struct session *s, struct endpoint *ep, int fd)
+int endpoint_open(struct endpoint **out, struct session *s, const struct addr *at, endpoint_greet_fn greet)
 {
-	uint8_t message[RELAY_MESSAGE_MAX];
-	struct relay_builder b;
+	struct endpoint *ep = endpoint_new(s, greet);
+	int err = ep ? endpoint_listen(ep, at) : -ENOMEM;
 
-	relay_begin(&b, RELAY_OK, message, sizeof(message));
-	relay_add_addr(&b, &ep->svc.at);
-	if (session_reply(s, message, (size_t)relay_end(&b)) < 0) {
-		close(fd);
-		return;
-	}
+	if (!err)
+		err = endpoint_tunnel(ep);
+	if (err && ep)
+		on_bury(&ep->bury);
+	if (!err)
+		*out = ep;
+	return err;
+}
+
+const struct addr *endpoint_addr(const struct endpoint *ep)
+{
+	return &ep->svc.at;
+}
+
+void endpoint_begin(struct endpoint *ep)
+{
+	struct session *s = ep->client;
+	int fd = ep->tunnel_fd;
+
+	ep->tunnel_fd = -1;
 	announce(s, &ep->svc.at);
 	not_tcp(s);
 	session_take(s, NULL, NULL);
 	if (session_adopt(s, fd, &ep->svc.at) == 0)
 		session_hand_over(s);
-}
-
-void relay_bind(struct session *s, const struct relay_endpoint *at)
-{
-	struct endpoint *ep = endpoint_new(s);
-	struct addr address;
-	char text[160];
-	int err = ep ? bind_address(at, &address) : -ENOMEM;
-
-	if (!err)
-		err = endpoint_listen(ep, &address);
-	int fd = err ? err : endpoint_tunnel(ep);
-	if (fd < 0) {
-		snprintf(text, sizeof(text), "cannot listen on port %u: %s", at->port, strerror(-fd));
-		if (ep)
-			on_bury(&ep->bury);
-		relay_refuse(s, RELAY_UNAVAILABLE, "bind-failed", text);
-		return;
-	}
-	s->handshake = ep;
-	hand_to_mux(s, ep, fd);
 }
