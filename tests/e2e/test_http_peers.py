@@ -15,6 +15,7 @@ import sandbox
 import tls_peer
 from http_world import Talk, pattern, read_head, web
 from lib import Gostbpf, case, check, recv_exact, same
+from programs import websocket_server
 
 MIB = 1 << 20
 HTTP = ("-L", "http://127.0.0.1:8080")
@@ -130,24 +131,6 @@ def curl_through_a_chain():
 
 
 # --- websockets ---
-ECHO = """
-import asyncio, sys, websockets
-async def echo(ws):
-    async for message in ws:
-        await ws.send(message)
-async def main():
-    async with websockets.serve(echo, "127.0.0.1", 8000, max_size=None, compression=None):
-        await asyncio.Future()
-asyncio.run(main())
-"""
-
-
-def websocket_server():
-    if subprocess.run(["/usr/bin/python3", "-c", "import websockets"], check=False, stderr=subprocess.DEVNULL).returncode:
-        lib.skip("no python3-websockets")
-    lib.spawn("/usr/bin/python3", "-c", ECHO, wait=8000)
-
-
 def open_websocket(talk, target):
     key = base64.b64encode(os.urandom(16))
     talk.say(b"GET " + target + b" HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

@@ -3,48 +3,18 @@
 """SOCKS with real programs on the other side: ssh through nc and socat, a browser; microsocks and dante as hops of a chain."""
 import hashlib
 import os
-import pathlib
-import shutil
 import socket
 import subprocess
 import threading
 
 import lib
-from lib import Gostbpf, Server, case, check, connect, echo_server, recv_exact, same, skip, spawn
+from lib import Gostbpf, Server, case, check, connect, echo_server, recv_exact, same, spawn
+from programs import need, sshd
 from socks_world import UDP, connect4, connect5, open5, open_port
 
 ALL = ("-L", "socks5://127.0.0.1:1080", "-L", "socks4a://127.0.0.1:1081", "-L", ":8080")
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync", "--proxy-bypass-list=<-loopback>")
-
-
-def need(*programs):
-    for program in programs:
-        if not shutil.which(program):
-            skip(f"{program} is not installed")
-
-
-def sshd():
-    """A server of our own with fresh keys; the options to log in."""
-    need("ssh", "ssh-keygen", "nc", "socat")
-    if not pathlib.Path("/usr/sbin/sshd").exists():
-        skip("sshd is not installed")
-    tmp = lib.tmp()
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp / name)], check=True)
-    os.makedirs("/run/sshd", exist_ok=True)
-    (tmp / "sshd_config").write_text(f"""Port 2222
-ListenAddress 127.0.0.1
-HostKey {tmp}/host
-PidFile {tmp}/sshd.pid
-AuthorizedKeysFile {tmp}/user.pub
-StrictModes no
-UsePAM no
-PermitRootLogin yes
-""")
-    spawn("/usr/sbin/sshd", "-D", "-e", "-f", tmp / "sshd_config", wait=2222)
-    return ["-F", "none", "-i", str(tmp / "user"), "-p", "2222", "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes",
-            "-o", f"UserKnownHostsFile={tmp}/known", "-o", "ConnectTimeout=10"]
 
 
 WAYS = {"socks5": "nc -X 5 -x 127.0.0.1:1080 %h %p", "socks4": "nc -X 4 -x 127.0.0.1:1081 %h %p",
@@ -55,6 +25,7 @@ WAYS = {"socks5": "nc -X 5 -x 127.0.0.1:1080 %h %p", "socks4": "nc -X 4 -x 127.0
 @case(limit=120)
 def ssh_through_each():
     """The server speaks first; the checksum of what went there and came back is compared."""
+    need("nc", "socat")
     options = sshd()
     gost = Gostbpf(*ALL)
     data = os.urandom(3 << 20)
