@@ -31,6 +31,8 @@ void sockmap_set_limits(struct flow *flow);
 uint32_t sockmap_resume_mark(const struct flow *flow);
 /* Keeps the verdict from being called until the source's window is full. An in-flight one is over on return. */
 void sockmap_hold(struct flow *flow);
+/* It is out of the map, or stays in after all: its receive buffer is as large as before. */
+void sockmap_held(struct flow *flow);
 /* The source's receive window while it is spliced, in bytes. */
 uint32_t sockmap_window(const struct flow *flow);
 /* Slows the sender down while user space catches up with passed data; undone with narrow = false. */

@@ -151,6 +151,7 @@ static void del_source(struct flow *flow)
 {
 	sockmap_del_source(sockmap_of(flow), flow->cookie);
 	flow->in_map = false;
+	sockmap_held(flow);
 }
 
 static void resume(struct flow *flow)
@@ -258,7 +259,9 @@ static bool may_leave(struct flow *flow)
 
 static void park(struct flow *flow)
 {
-	if (may_leave(flow) && !leave_map(flow))
+	if (!may_leave(flow))
+		sockmap_held(flow);
+	else if (!leave_map(flow))
 		return;
 	begin_wait(flow, PATH_PARKED);
 	look_in(flow, PARK_FIRST_NS);
@@ -273,6 +276,7 @@ static void leave_for_good(struct flow *flow)
 		return;
 	}
 	begin_wait(flow, PATH_FLUSHING);
+	sockmap_held(flow);
 	sockmap_narrow_window(flow, true);
 	sockmap_kick(flow_src_fd(flow));
 	look_in(flow, LOOK_FIRST_NS);
@@ -311,6 +315,7 @@ static void try_stop(struct flow *flow)
 {
 	sockmap_hold(flow);
 	if (flow->record->passed != flow->record->consumed) {
+		sockmap_held(flow);
 		sockmap_kick(flow_src_fd(flow));
 		look_in(flow, LOOK_FIRST_NS);
 		return;
@@ -363,6 +368,7 @@ static void flush_step(struct flow *flow)
 static void begin_flush(struct flow *flow)
 {
 	begin_wait(flow, PATH_FLUSHING);
+	sockmap_held(flow);
 	sockmap_narrow_window(flow, true);
 	sockmap_kick(flow_src_fd(flow));
 	flush_step(flow);

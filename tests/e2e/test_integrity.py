@@ -76,7 +76,7 @@ def random_sessions_with_joins_and_leaves_at_random(engine):
 
 @case(engines=("sockmap", "auto"), limit=LIMIT)
 def bulk_in_both_directions_with_joins_and_leaves_at_random(engine):
-    gost = Gostbpf("-engine", engine, "-C", SHAKE % "2ms", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
+    gost = Gostbpf("-engine", engine, "-C", SHAKE % "10ms", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
     length, sessions = (4 << 20, 8) if lib.SANITIZED else (32 << 20, 12)
     stress(gost, "-bulk", str(length), "-c", "4", sessions=sessions)
 
