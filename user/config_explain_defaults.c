@@ -261,7 +261,7 @@ void config_explain_engine(const struct config *cfg, size_t i, FILE *out)
 	const struct service_config *svc = &cfg->services[i];
 	const char *text = because[svc->opt.engine];
 
-	if (config_is_udp(svc) || !strcasecmp(svc->listener_type, "rudp"))
+	if (config_is_udp(svc))
 		text = "copy: datagrams are moved by user space, in batches";
 	else if (!strcasecmp(svc->listener_type, "tls"))
 		text = "copy: the client speaks TLS to this process";

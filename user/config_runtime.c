@@ -13,9 +13,14 @@
 
 static bool has_listener_chain(const struct service_config *svc)
 {
-	static const char *const reverse[] = {"rtcp", NULL};
+	static const char *const reverse[] = {"rtcp", "rudp", NULL};
 
 	return svc->listener_chain && !config_list_has(reverse, svc->listener_type);
+}
+
+static bool has_datagram_tunnel(const struct service_config *svc)
+{
+	return svc->listener_chain && config_is_udp(svc);
 }
 
 static bool has_datagram_chain(const struct service_config *svc)
@@ -53,6 +58,7 @@ static const struct {
 	bool (*used)(const struct service_config *svc);
 } service_rows[] = {
 	{"a listener's chain (but for rtcp)", has_listener_chain},
+	{"rudp through a chain (datagrams in a tunnel)", has_datagram_tunnel},
 	{"a chain of a udp service", has_datagram_chain},
 	{"user and password for port forwarding", has_useless_auth},
 	{"a bypass list, hosts or resolver of a udp service", has_datagram_lists},

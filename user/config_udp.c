@@ -13,6 +13,9 @@
 
 #include "config_keys.h"
 
+/* The handler has the listener's name. rudp without a chain listens here: it is udp. */
+static const char *const datagram_types[] = {"udp", "rudp", NULL};
+
 static const char *const udp_only[] = {"proxyProtocol.udp", "proxyProtocol.remember", "ttl", "readBufferSize", "udp.sessions", NULL};
 
 static const char *const with_udp[] = {
@@ -25,7 +28,7 @@ static const char *const with_udp[] = {
 
 bool config_is_udp(const struct service_config *svc)
 {
-	return !strcasecmp(svc->listener_type, "udp");
+	return config_list_has(datagram_types, svc->listener_type);
 }
 
 static int check_keys(const struct metadata *md, bool udp, struct config_error *err)
@@ -71,7 +74,7 @@ int config_check_udp(struct service_config *svc, struct config_error *err)
 	bool udp = config_is_udp(svc);
 	int rc;
 
-	if (udp != !strcasecmp(svc->handler_type, "udp"))
+	if (udp ? strcasecmp(svc->handler_type, svc->listener_type) : config_list_has(datagram_types, svc->handler_type))
 		return config_fail(err, "handler \"%s\" does not go with listener \"%s\"", svc->handler_type,
 				   svc->listener_type);
 	rc = check_keys(&svc->metadata, udp, err);

@@ -31,6 +31,7 @@ static const struct handler_row {
 	{"auto", &handler_auto_ops},
 	{"relay", &handler_relay_ops},
 	{"udp", NULL},
+	{"rudp", NULL},
 };
 
 static const struct connector_row {
@@ -47,7 +48,7 @@ static const struct connector_row {
 	{"relay", &connector_relay_ops},
 };
 
-static const char *const listeners[] = {"tcp", "rtcp", "udp", "tls"};
+static const char *const listeners[] = {"tcp", "rtcp", "udp", "rudp", "tls"};
 static const char *const dialers[] = {"tcp", "tls"};
 
 static const struct engine_ops *const engines[] = {

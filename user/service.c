@@ -211,8 +211,8 @@ int service_init(struct service *svc, const struct service_config *cfg, const st
 {
 	memset(svc, 0, sizeof(*svc));
 	svc->cfg = cfg;
-	svc->datagram = !strcasecmp(cfg->listener_type, "udp");
 	svc->handler = registry_handler(cfg->handler_type);
+	svc->datagram = !svc->handler; /* the type is known: config_resolve() */
 	svc->engine = registry_engine(cfg->opt.engine);
 	svc->listen_place = svc->dial_place = (struct socket_place){.netns_fd = -1, .home_fd = -1};
 	fill_socket_options(&svc->socket_opt, &cfg->opt);

@@ -46,6 +46,29 @@ def fifty_clients():
 
 
 @case
+def rudp_without_a_chain_is_udp():
+    """GOST: it listens here then; the header for the target too."""
+    up = Upstream(8000)
+    gost = Gostbpf("-L", f"rudp://:8080/127.0.0.1:8000?{TTL}&handler.proxyProtocol=2")
+    client = udp_socket()
+    same(ask(client, b"hello", FRONT)[0], b"hello", "the answer")
+    lib.check(up.seen[0][0].startswith(bytes.fromhex("0d0a0d0a000d0a515549540a")) and up.seen[0][0].endswith(b"hello"), up.seen)
+    record = gost.closed()[0]
+    same((record["listener"], record["handler"], record["inputDatagrams"]), ("rudp", "rudp", 1), "the record")
+
+
+@case
+def rudp_through_a_chain_is_refused():
+    err = lib.gostbpf_fails("-L", "rudp://:8080/127.0.0.1:8000", "-F", "relay://127.0.0.1:1")
+    check("rudp through a chain (datagrams in a tunnel) is not supported yet" in err, err)
+    mixed = lib.tmp() / "mixed.yml"
+    mixed.write_text("services: [{name: s, addr: ':8080', handler: {type: rudp}, listener: {type: udp},"
+                     " forwarder: {nodes: [{name: a, addr: '127.0.0.1:1'}]}}]")
+    err = lib.gostbpf_fails("-C", mixed)
+    check('handler "rudp" does not go with listener "udp"' in err, err)
+
+
+@case
 def fifty_clients_over_ipv6():
     Upstream(8000, "::1")
     start(target="[::1]:8000", workers=2)
