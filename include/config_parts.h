@@ -98,6 +98,7 @@ int config_parse_duration_field(const char *text, uint64_t *ns_out);
 const char *config_format_duration(uint64_t ns, char out[static CONFIG_DURATION_MAX]);
 int config_parse_strategy(const char *text, enum selector_strategy *out);
 const char *config_strategy_name(enum selector_strategy strategy);
+bool config_is_utf8(const char *text); /* what is not cannot be printed by -O */
 bool config_is_log_level(const char *text);
 extern const char *const config_log_levels[];
 

@@ -25,8 +25,12 @@ static void print_examples(FILE *out)
 	      "      three ports to three ports\n"
 	      "  gostbpf -L \"udp://:53/10.0.0.1:53?handler.proxyProtocol=2\"\n"
 	      "      datagrams, each with a header that tells the target who the client is\n"
-	      "  gostbpf -C gost.yml -O json\n"
-	      "      check a configuration and print it\n",
+	      "  gostbpf -L :8080 -F http://10.0.0.1:8000?proxyProtocol=1\n"
+	      "      HTTP and SOCKS proxy that goes through another, and tells it who the client is\n"
+	      "  gostbpf -L http://user:pass@:8080 -F relay+tls://a:443 -F socks5://b:1080\n"
+	      "      two hops, for those who know the password\n"
+	      "  gostbpf check -C gost.yml; gostbpf explain -C gost.yml\n"
+	      "      would it start; what would it do, and why\n",
 	      out);
 }
 
@@ -53,7 +57,7 @@ static void print_flags(FILE *out)
 
 void cli_print_usage(FILE *out)
 {
-	fputs("usage: gostbpf -L tcp|udp://[host]:port/target[?key=value] [-L ...] [-C file] [flags]\n"
+	fputs("usage: gostbpf -L scheme://[host]:port[/target][?key=value] [-L ...] [-F hop ...] [-C file] [flags]\n"
 	      "       gostbpf -h lists all flags and keys\n",
 	      out);
 }

@@ -57,7 +57,7 @@ static int unescape(char *text, bool query, struct config_error *err)
 		in += 2;
 	}
 	*out = '\0';
-	return 0;
+	return config_is_utf8(text) ? 0 : config_fail(err, "there is text that is not UTF-8 in %s", where);
 }
 
 /* --- cutting ----------------------------------------------------------------------------------- */
@@ -117,6 +117,8 @@ int config_spec_cut(struct config_spec *spec, char *text, struct config_error *e
 			return config_fail(err, "there is a control character in it");
 	if (!*text)
 		return config_fail(err, "it is empty");
+	if (!config_is_utf8(text))
+		return config_fail(err, "it is not UTF-8");
 	int rc = cut_scheme(spec, &text, err);
 	if (rc)
 		return rc;
@@ -239,7 +241,7 @@ int config_spec_auth(const struct config_spec *spec, const char *base64, struct 
 	if (!base64)
 		return 0;
 	char *plain = decode_base64(base64), *colon = plain ? strchr(plain, ':') : NULL;
-	if (!plain || !*plain || strpbrk(plain, "\r\n")) {
+	if (!plain || !*plain || strpbrk(plain, "\r\n") || !config_is_utf8(plain)) {
 		free(plain);
 		return config_fail(err, "auth is not user:password in base64");
 	}

@@ -28,8 +28,8 @@ static int set_name(char **name, char **origin, const char *kind, size_t number,
  */
 static size_t next_number(const void *array, size_t count, size_t size, size_t origin)
 {
-	for (const char *at = (const char *)array + count * size; count; count--) {
-		at -= size;
+	while (count--) {
+		const char *at = (const char *)array + count * size;
 		if (!config_is_flag(*(const char *const *)(at + origin)))
 			continue;
 		return strtoul(strrchr(*(const char *const *)at, '-') + 1, NULL, 10) + 1;

@@ -274,3 +274,43 @@ bool config_is_log_level(const char *text)
 {
 	return config_list_has(config_log_levels, text);
 }
+
+/* --- text -------------------------------------------------------------------------------------- */
+
+/* How many bytes the first character has; 0: it is none (RFC 3629: no overlong forms, no surrogates). */
+static size_t utf8_length(const unsigned char *p)
+{
+	static const struct {
+		unsigned char from, to, low, high; /* first byte, second byte */
+		size_t len;
+	} forms[] = {
+		{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+		{0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+	};
+
+	if (*p < 0x80)
+		return 1;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (*p < forms[i].from || *p > forms[i].to || p[1] < forms[i].low || p[1] > forms[i].high)
+			continue;
+		for (size_t n = 2; n < forms[i].len; n++)
+			if ((p[n] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].len;
+	}
+	return 0;
+}
+
+bool config_is_utf8(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	while (*p) {
+		size_t len = utf8_length(p);
+		if (!len)
+			return false;
+		p += len;
+	}
+	return true;
+}

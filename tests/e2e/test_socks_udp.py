@@ -144,6 +144,26 @@ def what_is_not_relayed():
 
 
 @case
+def bypass_and_hosts():
+    """The service's lists hold for datagrams as for connections."""
+    allowed, other = UdpUpstream(5300), UdpUpstream(5301)
+    lists = "bypass=127.0.0.1:5301,evil.test&hosts=good.test:127.0.0.1,evil.test:127.0.0.1"
+    if "not supported yet" in lib.run(lib.GOSTBPF, "check", "-L", f"socks5://127.0.0.1:1080?{lists}")[2]:
+        lib.skip("the configuration does not take bypass lists yet")
+    gost = Gostbpf("-L", f"socks5://127.0.0.1:1080?udp=true&{lists}")
+    sock, code, _ = open5(1080, "127.0.0.1", 5301)
+    same(code, 2, "reply to CONNECT")
+    a = Association()
+    a.send(b"no", "127.0.0.1", 5301)
+    a.send(b"no", "evil.test", 5300)
+    a.send(b"yes", "good.test", 5300)
+    same(a.receive(), (b"yes", "127.0.0.1", 5300), "answer")
+    same(([d for d, _ in allowed.seen], other.seen), ([b"yes"], []), "what the targets saw")
+    a.control.close()
+    same(totals(gost), [[1, 1, 2]], "totals")
+
+
+@case
 def a_target_that_is_not_there():
     """An ICMP error for one target does not end the others' traffic."""
     UdpUpstream(5300)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzz_config_url.c - any bytes as -L strings, one a line.
+ * fuzz_config_url.c - any bytes as -L strings, one a line; as a -F when a line begins with '>', lenient when with '!'.
  *
- * Holds: a refusal has a text that begins with -L and ends; what is accepted and resolves prints YAML
+ * Holds: a refusal has a text that begins with -L or -F and ends, without the password "hush"; what is accepted and resolves prints YAML
  * that is accepted again and prints the same.
  */
 #include <stdlib.h>
@@ -49,6 +49,28 @@ static bool is_slow(const char *text)
 	return run >= 4;
 }
 
+/* A password "hush" that stands nowhere else in the text must be in no message and no origin. */
+static void check_secret(const struct config *cfg, const char *spec, const char *message)
+{
+	const struct service_config *svc = cfg->service_count ? &cfg->services[cfg->service_count - 1] : NULL;
+	const char *secret = strstr(spec, "hush");
+	bool once = secret && !strstr(secret + 1, "hush");
+
+	if (!once || !svc || !svc->auth.password || strcmp(svc->auth.password, "hush"))
+		return;
+	if (strstr(message, "hush") || (svc->origin && strstr(svc->origin, "hush")))
+		abort();
+}
+
+static int add(struct config *cfg, const char *spec, struct config_error *err)
+{
+	int rc = *spec == '>' ? config_add_hop(cfg, spec + 1, err) : config_add_url(cfg, spec, err);
+
+	if (*spec != '>')
+		check_secret(cfg, spec, rc ? err->text : "");
+	return rc;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct config_types types = {config_gost_handlers, config_gost_listeners, config_gost_connectors,
@@ -59,10 +81,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool failed = false;
 
 	config_init(&cfg);
-	while (!failed && (spec = strsep(&rest, "\n")))
-		failed = !is_slow(spec) && config_add_url(&cfg, spec, &err);
-	if (failed && (strncmp(err.text, "-L \"", 4) || !memchr(err.text, '\0', sizeof(err.text))))
+	while (!failed && (spec = strsep(&rest, "\n"))) {
+		cfg.lenient = *spec == '!';
+		failed = !is_slow(spec) && add(&cfg, spec + cfg.lenient, &err);
+	}
+	if (failed && ((strncmp(err.text, "-L \"", 4) && strncmp(err.text, "-F \"", 4)) ||
+		       !memchr(err.text, '\0', sizeof(err.text))))
 		abort();
+	failed = failed || config_link_chain(&cfg, &err);
 	if (!failed && !config_resolve(&cfg, &types, &err))
 		check_round_trip(&cfg);
 	config_free(&cfg);

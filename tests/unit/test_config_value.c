@@ -280,7 +280,20 @@ static void test_lists(void)
 	CU_ASSERT(config_is_log_level("warn") && config_is_log_level("INFO") && !config_is_log_level("loud"));
 }
 
+static void test_utf8(void)
+{
+	static const char *const good[] = {"", "a", "\u00e9", "\u20ac", "\U0001f600", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"};
+	static const char *const bad[] = {"\x80", "\xc0\x80", "\xc3", "a\xe2\x82", "\xe0\x9f\xbf", "\xed\xa0\x80",
+					  "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xe2\x82z"};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		CU_ASSERT(config_is_utf8(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CU_ASSERT_FALSE(config_is_utf8(bad[i]));
+}
+
 static const struct unit_case cases[] = {
+	{"UTF-8", test_utf8},
 	{"durations", test_durations},
 	{"bad durations", test_bad_durations},
 	{"durations in typed fields", test_duration_fields},
