@@ -415,11 +415,11 @@ def an_upload_is_held_back_when_the_target_does_not_read():
 def a_download_is_held_back_when_the_client_does_not_read():
     sent = [0]
     size = 256 * MIB
+    block = pattern(MIB)
 
     def serve(sock, _):
         read_message(sock)
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-        block = pattern(MIB)
         for _ in range(size // MIB):
             sock.sendall(block)
             sent[0] += MIB
@@ -435,10 +435,11 @@ def a_download_is_held_back_when_the_client_does_not_read():
     left = size
     while left:
         part = talk.sock.recv(1 << 20)
+        check(part, f"the end, {left} bytes early")
         digest.update(part)
         left -= len(part)
     for _ in range(size // MIB):
-        want.update(pattern(MIB))
+        want.update(block)
     same(digest.digest(), want.digest(), "content")
 
 

@@ -14,6 +14,7 @@ from lib import ENGINES, TOOLS, Gostbpf, case, check, same
 SESSIONS = int(os.environ.get("SESSIONS", "100" if lib.SANITIZED else "300"))
 SEED = os.environ.get("SEED", "1")
 LIMIT = 200 + SESSIONS // 5
+LONG = SESSIONS >= 1000  # scripts/soak
 SHAKE = '{"gostbpf": {"shake": "%s"}}'  # dice, not policy, say which flows join and leave the kernel path
 
 
@@ -56,7 +57,7 @@ def random_sessions(engine):
 def bulk_in_both_directions(engine):
     """Flows fill up and go in and out of the kernel path under full load: where a piece may come twice or not at all."""
     gost = Gostbpf("-engine", engine, "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
-    length, sessions = (16 << 20, 8) if lib.SANITIZED else (64 << 20, 24)
+    length, sessions = (16 << 20 if lib.SANITIZED else 64 << 20), (24 if LONG else 8)
     for concurrency in ("1", "4"):
         stress(gost, "-bulk", str(length), "-c", concurrency, sessions=sessions)
 
@@ -71,13 +72,13 @@ def random_sessions_with_resets(engine):
 def random_sessions_with_joins_and_leaves_at_random(engine):
     gost = Gostbpf("-engine", engine, "-C", SHAKE % "5ms", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
     share = totals(gost, stress(gost))
-    check(0.02 < share < 0.98, f"the kernel moved {share:.0%}: nothing was shaken")
+    check(0 < share < 1, f"the kernel moved {share:.0%}: nothing was shaken")
 
 
 @case(engines=("sockmap", "auto"), limit=LIMIT)
 def bulk_in_both_directions_with_joins_and_leaves_at_random(engine):
     gost = Gostbpf("-engine", engine, "-C", SHAKE % "10ms", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
-    length, sessions = (4 << 20, 8) if lib.SANITIZED else (32 << 20, 12)
+    length, sessions = (4 << 20 if lib.SANITIZED else 32 << 20), (24 if LONG else 8)
     stress(gost, "-bulk", str(length), "-c", "4", sessions=sessions)
 
 
