@@ -112,7 +112,7 @@ def ten_thousand_clients_do_not_grow_the_table():
     for i in range(18000, 28000):
         visit(i)
     grown = rss_kib(g) - before
-    check(grown < 512, f"resident memory grew by {grown} KiB with 10000 more clients")
+    check(grown < 512 or lib.SANITIZED, f"resident memory grew by {grown} KiB with 10000 more clients")
     same(visit(0), "eof", "the first client has been forgotten")
 
 

@@ -261,7 +261,7 @@ def bulk_through_the_server(engine):
     same(at, len(data), "length")
     client.close()
     share = kernel_share(gost.closed()[0])
-    if engine in ("sockmap", "auto"):
+    if engine == "sockmap" or engine == "auto" and not lib.SANITIZED:
         check(share > 0, "the kernel moved nothing")  # how much depends on the machine: scripts/bench-proxies
 
 

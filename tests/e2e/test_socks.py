@@ -489,7 +489,7 @@ def bulk_goes_through_the_kernel(engine):
         record = gost.closed()[0]
         share = record["kernelOutputBytes"] / record["outputBytes"]
         print(f"       {scheme}: {share:.0%} of {got >> 20} MiB moved by the kernel")
-        check(share > 0, f"{scheme}: the kernel moved nothing")  # how much depends on the machine: scripts/bench-proxies
+        check(share > 0 or engine == "auto" and lib.SANITIZED, f"{scheme}: the kernel moved nothing")  # how much depends on the machine: scripts/bench-proxies
         same(gost.stop(), 0, "exit status")
         lib.close_socket(server.up.sock)
 
