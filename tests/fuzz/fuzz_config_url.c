@@ -50,11 +50,11 @@ static bool is_slow(const char *text)
 }
 
 /* A password "hush" that stands nowhere else in the text must be in no message and no origin. */
-static void check_secret(const struct config *cfg, const char *spec, const char *message)
+static void check_secret(const struct config *cfg, size_t before, const char *spec, const char *message)
 {
-	const struct service_config *svc = cfg->service_count ? &cfg->services[cfg->service_count - 1] : NULL;
+	const struct service_config *svc = cfg->service_count > before ? &cfg->services[cfg->service_count - 1] : NULL;
 	const char *secret = strstr(spec, "hush");
-	bool once = secret && !strstr(secret + 1, "hush");
+	bool once = secret && !strstr(secret + 1, "hush") && strstr(spec, ":hush@"); /* not by auth=, in base64 */
 
 	if (!once || !svc || !svc->auth.password || strcmp(svc->auth.password, "hush"))
 		return;
@@ -64,10 +64,11 @@ static void check_secret(const struct config *cfg, const char *spec, const char 
 
 static int add(struct config *cfg, const char *spec, struct config_error *err)
 {
+	size_t before = cfg->service_count; /* of other lines */
 	int rc = *spec == '>' ? config_add_hop(cfg, spec + 1, err) : config_add_url(cfg, spec, err);
 
 	if (*spec != '>')
-		check_secret(cfg, spec, rc ? err->text : "");
+		check_secret(cfg, before, spec, rc ? err->text : "");
 	return rc;
 }
 
