@@ -126,6 +126,91 @@ def yaml_of_the_documentation():
     same(server.result()[0]["version"], 1, "version")
 
 
+def through_the_proxy(gost, target):
+    """curl, as behind a reverse proxy, asks the proxy on port 8080; the log knows both."""
+    rc, out, err = curl("--haproxy-protocol", "--noproxy", "", "-x", f"http://{HOST}:8080", f"http://127.0.0.1:{target}/")
+    same((rc, out), (0, "ok\n"), f"curl ({err})")
+    record = line_of(gost, "service-0", "<>")
+    same((record["handler"], record["proxyVersion"], record["client"].split(":")[0]), ("http", 1, HOST), "record")
+    rc, out, err = curl("--noproxy", "", "-x", "http://127.0.0.1:8080", f"http://127.0.0.1:{target}/")
+    same((rc, out), (0, "ok\n"), f"without a header ({err})")
+
+
+@case
+def a_proxy_that_receives():
+    """-L=:8080?proxyProtocol= and the same as YAML."""
+    world()
+    http_server(81)
+    gost = Gostbpf("-L=:8080?proxyProtocol=", services=1)
+    through_the_proxy(gost, 81)
+    same(gost.stop(), 0, "exit status")
+    path = lib.tmp() / "gost.yml"
+    path.write_text("""services:
+- name: service-0
+  addr: :8080
+  handler:
+    type: http
+  listener:
+    type: tcp
+  metadata:
+    proxyProtocol: 1
+""")
+    through_the_proxy(Gostbpf("-C", path, services=1), 81)
+
+
+@case
+def rtcp_sends_it():
+    server = http_server(8000, proxy=True)
+    Gostbpf("-L", "rtcp://:8080/:8000?handler.proxyProtocol=1")
+    rc, out, err = curl("http://127.0.0.1:8080/")
+    same((rc, out), (0, "ok\n"), f"curl ({err})")
+    header, _ = server.result()
+    same((header["version"], header["src"], header["dst"], header["dport"]), (1, "127.0.0.1", "127.0.0.1", 8080), "header")
+
+
+def a_node_that_learns_the_client(gost):
+    """Who asks the proxy on 8080 is who the node on 8000 is told of, in front of CONNECT."""
+    node = lib.Upstream(8000)
+    client = lib.connect(8080)
+    client.sendall(b"CONNECT 10.9.8.7:80 HTTP/1.1\r\nHost: 10.9.8.7:80\r\n\r\n")
+    conn = node.accept()
+    want = b"PROXY TCP4 127.0.0.1 127.0.0.1 %d 8080\r\nCONNECT 10.9.8.7:80 HTTP/1.1\r\n" % client.getsockname()[1]
+    same(lib.recv_exact(conn, len(want)), want, "what the node reads")
+    for sock in (client, conn):
+        lib.reset(sock)
+    same(gost.stop(), 0, "exit status")
+    lib.close_socket(node.sock)
+
+
+@case
+def a_proxy_node():
+    a_node_that_learns_the_client(Gostbpf("-L", ":8080", "-F", "http://:8000?proxyProtocol=1"))
+    path = lib.tmp() / "gost.yml"
+    path.write_text("""services:
+  - name: service-0
+    addr: :8080
+    handler:
+      type: auto
+      chain: chain-0
+    listener:
+      type: tcp
+chains:
+  - name: chain-0
+    hops:
+      - name: hop-0
+        nodes:
+          - name: node-0
+            addr: :8000
+            connector:
+              type: http
+            dialer:
+              type: tcp
+        metadata:
+          proxyProtocol: 1
+""")
+    a_node_that_learns_the_client(Gostbpf("-C", path, services=1))
+
+
 @case
 def what_comes_later_is_refused_by_name():
     for flags in (("-api", ":18080"), ("-metrics", ":9000")):
