@@ -279,6 +279,65 @@ def both_ends_bulk(engine):
         same(record["reason"], "client-eof", "how it ended")
 
 
+def exchange(near, far, data):
+    """data both ways at once; what arrives is compared."""
+    for a, b in ((near, far), (far, near)):
+        threading.Thread(target=a.sendall, args=(data,), daemon=True).start()
+    for sock in (near, far):
+        check(recv_exact(sock, len(data)) == data, "the same bytes")
+
+
+@case(engines=("sockmap",))
+def a_late_answer_does_not_keep_a_flow_out_of_the_kernel(engine):
+    """In whatever pieces the answer comes: once it is off, both directions join, and the kernel moves all that follows."""
+    answer, first, data = relay.message(0), b"first", os.urandom(1 << 20)
+    for cut in (0, 1, 4, 9):  # of answer and first bytes: glued, inside the answer, between, all
+        node = Upstream(SERVER)
+        gost = Gostbpf("-engine", engine, "-L", f"tcp://127.0.0.1:{CLIENT}/10.9.8.7:80", "-F", f"relay://127.0.0.1:{SERVER}")
+        client = connect(CLIENT)
+        client.sendall(b"hello")
+        far = node.accept()
+        relay.read_message(lambda n, sock=far: recv_exact(sock, n))
+        same(recv_exact(far, 5), b"hello", "what the client said")
+        for part in ((answer + first)[:cut], (answer + first)[cut:]):
+            far.sendall(part)
+            lib.time.sleep(0.05)
+        same(recv_exact(client, 5), first, "the first bytes")
+        lib.time.sleep(0.05)  # both flows have found nothing more to read, and join
+        exchange(client, far, data)
+        client.close()
+        far.close()
+        record = gost.closed()[0]
+        same((record["inputBytes"], record["outputBytes"]), (5 + len(data), 5 + len(data)), "bytes")
+        moved = record["kernelInputBytes"], record["kernelOutputBytes"]
+        check(min(moved) >= len(data), f"{moved} of {len(data)} bytes each way were moved by the kernel")
+        same(gost.stop(), 0, "exit status")
+        lib.close_socket(node.sock)
+
+
+@case(engines=("sockmap",))
+def half_closed_sessions_stay_out_of_the_kernel(engine):
+    """What does keep one out, with or without relay: no kernel takes a socket into a sockmap that has sent or got a FIN."""
+    data = os.urandom(1 << 20)
+    for chain in ((), ("-F", f"relay://127.0.0.1:{SERVER}")):
+        up = Upstream(SERVER if chain else TARGET)
+        gost = Gostbpf("-engine", engine, "-L", f"tcp://127.0.0.1:{CLIENT}/127.0.0.1:{TARGET}", *chain)
+        client = connect(CLIENT)
+        client.shutdown(socket.SHUT_WR)
+        far = up.accept()
+        if chain:
+            relay.read_message(lambda n, sock=far: recv_exact(sock, n))
+            far.sendall(relay.message(0))
+        same(far.recv(1), b"", "the client's end")
+        far.sendall(data)
+        far.close()
+        check(recv_to_end(client) == data, "the same bytes")
+        record = gost.closed()[0]
+        same((record["outputBytes"], record["kernelOutputBytes"]), (len(data), 0), "bytes, of them by the kernel")
+        same(gost.stop(), 0, "exit status")
+        lib.close_socket(up.sock)
+
+
 @case
 def many_short_sessions():
     lib.echo_server(TARGET)
