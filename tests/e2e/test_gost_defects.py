@@ -57,7 +57,7 @@ def refused(up, data, query="proxyProtocol=1&handler.proxyProtocol=2"):
 # --- receiving ---
 @case
 def defect_01_an_idle_client_stalls_everybody():
-    """GOST: up to 10 s. Here: connect to first byte back, with 0, 1 and 200 idle clients, each within 250 ms."""
+    """GOST: up to 10 s. Here: connect to first byte back, with 0, 1 and 200 idle clients, half of them within 50 ms, each within a second."""
     echo_server(8000)
     Gostbpf("-workers", 1, "-L", BASE + "proxyProtocol=1")
     idle = []
@@ -66,13 +66,15 @@ def defect_01_an_idle_client_stalls_everybody():
             idle.append(connect(8080))
             if len(idle) % 2:
                 idle[-1].sendall(b"PROXY TCP4 ")
+        times = []
         for _ in range(20):
             began = time.monotonic()
             with connect(8080) as client:
                 client.sendall(v2(*REAL) + b"x")
                 recv_exact(client, 1)
-            took = time.monotonic() - began
-            check(took < 0.25 * lib.SLOW, f"{took:.3f} s with {wanted} idle clients")
+            times.append(time.monotonic() - began)
+        times.sort()
+        check(times[10] < 0.05 * lib.SLOW and times[-1] < 1 * lib.SLOW, f"{times} s with {wanted} idle clients")
 
 
 @case

@@ -48,8 +48,8 @@ def a_node_that_is_down_is_left_out_before_anybody_tries_it():
 def an_unreachable_node_is_noticed_within_the_probe_s_time():
     sandbox.sh("ip link add dummy0 type dummy && ip addr add 198.18.9.1/24 dev dummy0 && ip link set dummy0 up", check=False)
     name_server(8001, "b")
-    began = time.monotonic()
     g = gost(nodes(("a", "198.18.9.77:8000", "probe.interval: 1s, probe.timeout: 500ms"), ("b", "127.0.0.1:8001", "")))
+    began = time.monotonic()
     health(g, "node a (198.18.9.77:8000) is down")
     check(time.monotonic() - began < 2 * lib.SLOW, "within its time")
     began = time.monotonic()
@@ -112,7 +112,7 @@ def parallel_takes_the_first_that_answers():
     for _ in range(5):
         began = time.monotonic()
         same(said(), "b", "the node that answers")
-        check(time.monotonic() - began < 0.5 * lib.SLOW, "at once")
+        check(time.monotonic() - began < 1 * lib.SLOW, "at once")
     same({r["node"] for r in g.closed(5)}, {"b"}, "node in the records")
     lib.close_socket(b.up.sock)
     name_server(8003, "c")

@@ -220,7 +220,7 @@ def what_is_limited_arrives_whole():
     got = lib.recv_to_end(server)
     took = time.monotonic() - began
     check(got == data, f"{len(got)} bytes, the same as were sent: {got == data}")
-    check(1.1 < took < 2.2 * lib.SLOW, f"12 MiB at 8 MiB/s took {took:.2f} s")
+    check(1.1 < took < 4 * lib.SLOW, f"12 MiB at 8 MiB/s took {took:.2f} s")
 
 
 @case
