@@ -68,5 +68,55 @@ def nothing_is_told_where_clients_cannot_choose():
         same(told("-L", spec), [], spec)
 
 
+# --- what is asked, in every handler ---
+ASKED = """
+services:
+%s
+authers:
+- {name: x, auths: [{username: ann, password: "1"}]}
+- {name: y, auths: [{username: bob, password: "2"}, {username: eve}]}
+log: {level: error}
+"""
+SERVICE = """- {name: %s, addr: "127.0.0.1:%d", handler: {type: %s, authers: [x, y], auth: {username: inline, password: i}}, listener: {type: tcp}}
+"""
+HANDLERS = ("http", "socks4", "socks4a", "socks5", "socks", "relay")
+USERS = {"ann:1@": True, "bob:2@": True, "ann:2@": False, "inline:i@": False, "nobody:1@": False, "": False}
+
+
+def answers():
+    try:
+        client = lib.connect(2200)
+        client.sendall(b"hello")
+        data = client.recv(5)
+        client.close()
+    except ConnectionError:
+        return False
+    return data == b"hello"
+
+
+def lets_in(url):
+    """Does a connection through that hop reach the target?"""
+    front = Gostbpf("-L", "tcp://127.0.0.1:2200/127.0.0.1:8000", "-F", url)
+    result = answers()
+    same(front.stop(), 0, "exit status")
+    return result
+
+
+@case(limit=180)
+def authers_of_every_handler():
+    """The lists win over the handler's own pair. SOCKS4 has no password: only who needs none gets in."""
+    lib.echo_server(8000)
+    path = lib.tmp() / "gost.yml"
+    path.write_text(ASKED % "".join(SERVICE % (h, 1081 + i, h) for i, h in enumerate((*HANDLERS, "auto"))))
+    Gostbpf("-C", path, services=0, ports=[1081 + i for i in range(len(HANDLERS) + 1)])
+    ways = {h: f"{h}://%s127.0.0.1:{1081 + i}?nodelay=true" for i, h in enumerate(HANDLERS)}
+    ways = {h: url if h == "relay" else url.split("?")[0] for h, url in ways.items()}
+    ways |= {f"auto, {h}": f"{h}://%s127.0.0.1:{1081 + len(HANDLERS)}" for h in ("http", "socks4", "socks5")}
+    for way, url in ways.items():
+        users = {"eve@": True, "ann@": False, "": False} if "socks4" in way else USERS
+        for user, want in users.items():
+            same(lets_in(url % user), want, f"{way}: {user or 'no user'}")
+
+
 if __name__ == "__main__":
     lib.main("open_proxy")
