@@ -123,7 +123,9 @@ static void on_request(struct session *s, const struct relay_message *m)
 
 	if (!authenticated(s, m))
 		relay_refuse(s, RELAY_UNAUTHORIZED, "unauthorized", "wrong or missing credentials");
-	else if (command > RELAY_BIND || udp || m->network > RELAY_NET_UDP)
+	else if (udp)
+		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request is for datagrams (UDP), which are not served here");
+	else if (command > RELAY_BIND || m->network > RELAY_NET_UDP)
 		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request is for something that is not served here");
 	else if (command == RELAY_BIND)
 		open_port(s, m);
