@@ -169,6 +169,9 @@ static void resume(struct flow *flow)
 	sockmap_kick(flow_src_fd(flow));
 	if (flow->rdhup) /* its FIN came while it was parked: no event will */
 		sockmap_source_event(flow, true);
+	else if (flow->record->notified)
+		/* What had queued up was enough already. Waiting for the event would let the sender overrun the hard limit. */
+		sockmap_flow_stop(flow, false);
 }
 
 /*
@@ -347,6 +350,8 @@ static void flush_step(struct flow *flow)
 {
 	struct pair *pair = flow_pair(flow);
 	struct tcp_totals totals;
+	uint64_t consumed = flow->record->consumed;
+	bool written = false;
 
 	if (is_broken(flow))
 		return;
@@ -360,9 +365,13 @@ static void flush_step(struct flow *flow)
 	if (sockmap_tcp_totals(flow_dst_fd(flow), &totals) < 0)
 		pair_socket_error(pair, !flow->side, ECONNRESET);
 	else
-		write_collected(flow, &totals);
-	if (!pair->ended)
+		written = write_collected(flow, &totals);
+	if (pair->ended)
+		return;
+	if (written || flow->record->consumed != consumed)
 		look_in(flow, LOOK_FIRST_NS);
+	else /* a slow target: user space holds all it may, and need not ask every 50 us */
+		look_later(flow);
 }
 
 static void begin_flush(struct flow *flow)
