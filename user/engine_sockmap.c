@@ -257,7 +257,7 @@ static bool may_leave(struct flow *flow)
 	if (sockmap_tcp_totals(flow_src_fd(flow), &totals) < 0)
 		return false;
 	uint64_t taken = flow->read_bytes + rec->redirected + rec->passed - rec->consumed;
-	return totals.received - taken < sockmap_window(flow) / 2;
+	return totals.received - taken < sockmap_window(flow) / 16;
 }
 
 static void park(struct flow *flow)
