@@ -169,9 +169,6 @@ static void resume(struct flow *flow)
 	sockmap_kick(flow_src_fd(flow));
 	if (flow->rdhup) /* its FIN came while it was parked: no event will */
 		sockmap_source_event(flow, true);
-	else if (flow->record->notified)
-		/* What had queued up was enough already. Waiting for the event would let the sender overrun the hard limit. */
-		sockmap_flow_stop(flow, false);
 }
 
 /*
