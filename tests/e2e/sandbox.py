@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
 PR_SET_PDEATHSIG = 1
@@ -80,6 +81,17 @@ def join(netns, device, here, there):
         nodad = " nodad" if ":" in addr else ""
         sh(f"ip -n {netns} addr add {addr} dev {device}p{nodad}")
     sh(f"ip link set {device} up && ip -n {netns} link set {device}p up")
+    end = time.monotonic() + 30
+    while not (settled(device) and settled(f"{device}p", f"-n {netns}")):
+        if time.monotonic() > end:
+            raise RuntimeError(f"{device} and its peer do not come up")
+        time.sleep(0.01)
+
+
+def settled(device, where=""):
+    """The kernel notices a carrier some time after `up`; until then the routes over that device say linkdown."""
+    routes = sh(f"ip {where} -4 route show table all dev {device}; ip {where} -6 route show table all dev {device}")
+    return " state UP " in sh(f"ip {where} link show {device}") and "linkdown" not in routes
 
 
 def three_hosts():

@@ -20,7 +20,6 @@ WIRE = pathlib.Path(__file__).resolve().parent.parent / "vectors/gost/wire.jsonl
 # Rows whose bytes differ on purpose; docs/differences.md has the reasons.
 DIFFERENT = {
     "node-socks5-auth-default": "no TLS methods are offered",
-    "node-relay": "the request does not wait for payload",
     "node-relay-silent": "the request does not wait for payload",
 }
 ESTABLISHED = [b"HTTP/1.1 200 Connection established\r\n\r\n".hex()]  # where the node's answer was not recorded
