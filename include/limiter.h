@@ -6,11 +6,12 @@
  * it is cut into shards with a lock each; what counts for the whole service are atomics.
  * Owns: an entry for each client that has connections, and for a limited number that had some lately (their rate must be
  * remembered). Never: reads a clock, touches a socket.
- * See: user/limiter.c, limit_rules.h.
+ * See: user/limiter.c, user/limiter_bandwidth.c, limit_rules.h.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "addr.h"
@@ -37,11 +38,14 @@ enum limiter_verdict {
 	LIMITER_MEMORY,
 };
 
+enum limiter_way { LIMITER_IN, LIMITER_OUT, LIMITER_WAYS }; /* from the client, to the client */
+
 /* One connection's place. Zeroed before first use. */
 struct limiter_lease {
 	struct limiter_entry *entry; /* NULL: no rule is about this client alone */
 	bool held;
 	bool busy;
+	uint64_t full_ns[LIMITER_WAYS]; /* of limiter_take() */
 };
 
 /* Anything but LIMITER_PASS counted nothing. now_ns: monotonic. */
@@ -63,6 +67,9 @@ void limiter_set_busy(struct limiter *l, struct limiter_lease *lease, bool busy)
 bool limiter_has_bandwidth(const struct limiter *l);
 /* Whether limiter_pace() may change while the lease is held. */
 bool limiter_is_shared(const struct limiter *l, const struct limiter_lease *lease);
+
+/* A datagram of so many bytes: false: it is over one of the limits, and counted against none. */
+bool limiter_take(struct limiter *l, struct limiter_lease *lease, enum limiter_way way, size_t bytes, uint64_t now_ns);
 
 /* For tests and metrics: connections that hold a lease, and clients in the table. */
 unsigned limiter_connections(const struct limiter *l);

@@ -28,7 +28,10 @@ enum udp_trouble {
 	UDP_TROUBLE_FULL,
 	UDP_TROUBLE_SIZE,
 	UDP_TROUBLE_RESOURCES,
-	UDP_TROUBLE_REFUSED,    /* by an admission list: as configured */
+	UDP_TROUBLE_REFUSED,    /* by an admission list: as configured, like the next three */
+	UDP_TROUBLE_CONNECTIONS,
+	UDP_TROUBLE_RATE,
+	UDP_TROUBLE_BANDWIDTH,
 	UDP_TROUBLE_OVERFLOW,   /* our PROXY header cannot say everything it was told to */
 	UDP_TROUBLE_INVALID,    /* and what is wrong with received ones: a session's reasons, each on its own */
 	UDP_TROUBLE_UNEXPECTED,
@@ -81,6 +84,7 @@ struct udp_session {
 	struct udp_service *service;
 	struct udp_session *next_dead;
 	struct loop_io io; /* connected to the target; fd -1 until there is one */
+	struct limiter_lease lease;
 	struct resolver_request lookup;
 	struct selector_pick pick;
 	int node;
@@ -130,14 +134,23 @@ bool udp_header_take(struct udp_session *s, const struct udp_arrival *in);
 void udp_header_free(struct udp_session *s);
 
 /* --- udp_session.c --- */
-/* In the table, its target being looked up, or NULL when it could not be made. */
-struct udp_session *udp_session_new(struct udp_service *u, const struct udp_key *key, const struct udp_arrival *first);
+/* In the table, its target being looked up, or NULL when it could not be made. Takes the lease over, in both cases. */
+struct udp_session *udp_session_new(struct udp_service *u, const struct udp_key *key, const struct udp_arrival *first,
+				    struct limiter_lease *lease);
 /* Datagrams of the client, oldest first; at most UDP_BATCH. May end the session. */
 void udp_session_forward(struct udp_session *s, const struct iovec *data, unsigned count);
 /* The target is known and fd connected to it: what was held goes out. */
 void udp_session_connected(struct udp_session *s, int fd);
 void udp_session_end(struct udp_session *s, const char *reason);
 void udp_session_bury(struct udp_service *u); /* frees the ended ones */
+
+/* --- udp_access.c: false: dropped, and told --- */
+bool udp_access_admits(struct udp_service *u, const struct udp_arrival *in, const struct addr *who, const char *text);
+/* A session more of the one whose datagram it is? */
+bool udp_access_enter(struct udp_service *u, const struct udp_arrival *in, struct limiter_lease *lease);
+void udp_access_leave(struct udp_service *u, struct limiter_lease *lease); /* idempotent */
+/* One datagram more? */
+bool udp_access_takes(struct udp_session *s, enum limiter_way way, size_t bytes);
 
 /* --- udp_dial.c --- */
 void udp_dial(struct udp_session *s); /* ends in udp_session_connected() or udp_session_end(), now or later */

@@ -36,16 +36,6 @@ static bool has_useless_auth(const struct service_config *svc)
 	return (svc->auth.user || svc->authers.count) && config_list_has(open, svc->handler_type);
 }
 
-static bool has_datagram_lists(const struct service_config *svc)
-{
-	return (svc->bypasses.count || svc->hosts || svc->resolver) && config_is_udp(svc);
-}
-
-static bool has_datagram_limiter(const struct service_config *svc)
-{
-	return (svc->limiter || svc->climiter || svc->rlimiter) && config_is_udp(svc);
-}
-
 static bool has_datagram_race(const struct service_config *svc)
 {
 	const struct selector_config *selector = &svc->forwarder.selector;
@@ -61,8 +51,6 @@ static const struct {
 	{"rudp through a chain (datagrams in a tunnel)", has_datagram_tunnel},
 	{"a chain of a udp service", has_datagram_chain},
 	{"user and password for port forwarding", has_useless_auth},
-	{"a bypass list, hosts or resolver of a udp service", has_datagram_lists},
-	{"a limiter of a udp service", has_datagram_limiter},
 	{"strategy parallel of a udp service", has_datagram_race},
 	{NULL, NULL},
 };

@@ -5,44 +5,17 @@
  * Why a bucket is one point in time: "full again at" holds the whole state of a token bucket, needs no refill, and can
  * be moved by compare-and-swap. A connection moves it one interval ahead; it may be at most burst intervals ahead of now.
  * Owns: entries. Never: holds two locks.
+ * See: limiter_bandwidth.c.
  */
-#include "limiter.h"
+#include "limiter_internal.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "siphash.h"
 
-enum { SHARDS = 16, BUCKETS = 1024, IDLE_PER_SHARD = LIMITER_IDLE_MAX / SHARDS };
-
-struct limiter_entry {
-	struct limiter_entry *chain;         /* same bucket */
-	struct limiter_entry *older, *newer; /* of those without a connection */
-	uint64_t hash;
-	uint8_t ip[16];
-	unsigned connections; /* under the shard's lock, as all above */
-	uint64_t full_ns;
-	atomic_uint busy;
-	const struct limit_rule *connections_rule, *rate_rule, *bandwidth_rule;
-};
-
-struct shard {
-	pthread_mutex_t lock;
-	struct limiter_entry *oldest, *newest;
-	unsigned idle, count;
-	struct limiter_entry *buckets[BUCKETS];
-};
-
-struct limiter {
-	struct limiter_setup cfg;
-	const struct limit_rule *connections_all, *rate_all, *bandwidth_all, *bandwidth_each;
-	atomic_uint connections, busy;
-	_Atomic uint64_t full_ns;
-	struct shard shards[SHARDS];
-};
+enum { IDLE_PER_SHARD = LIMITER_IDLE_MAX / LIMITER_SHARDS };
 
 /* --- life ---------------------------------------------------------------------------------------------- */
 
@@ -62,7 +35,7 @@ int limiter_new(struct limiter **out, const struct limiter_setup *cfg)
 	l->rate_all = rule_of(cfg->rate, LIMIT_SERVICE);
 	l->bandwidth_all = rule_of(cfg->bandwidth, LIMIT_SERVICE);
 	l->bandwidth_each = rule_of(cfg->bandwidth, LIMIT_DEFAULT);
-	for (int i = 0; i < SHARDS; i++)
+	for (int i = 0; i < LIMITER_SHARDS; i++)
 		pthread_mutex_init(&l->shards[i].lock, NULL);
 	*out = l;
 	return 0;
@@ -80,8 +53,8 @@ void limiter_free(struct limiter *l)
 {
 	if (!l)
 		return;
-	for (int i = 0; i < SHARDS; i++) {
-		for (int b = 0; b < BUCKETS; b++)
+	for (int i = 0; i < LIMITER_SHARDS; i++) {
+		for (int b = 0; b < LIMITER_BUCKETS; b++)
 			free_chain(l->shards[i].buckets[b]);
 		pthread_mutex_destroy(&l->shards[i].lock);
 	}
@@ -90,24 +63,24 @@ void limiter_free(struct limiter *l)
 
 /* --- the table: all under the shard's lock ----------------------------------------------------------------- */
 
-static struct shard *shard_of(struct limiter *l, uint64_t hash)
+static struct limiter_shard *shard_of(struct limiter *l, uint64_t hash)
 {
-	return &l->shards[hash % SHARDS];
+	return &l->shards[hash % LIMITER_SHARDS];
 }
 
-static struct limiter_entry **bucket_of(struct shard *shard, uint64_t hash)
+static struct limiter_entry **bucket_of(struct limiter_shard *shard, uint64_t hash)
 {
-	return &shard->buckets[hash / SHARDS % BUCKETS];
+	return &shard->buckets[hash / LIMITER_SHARDS % LIMITER_BUCKETS];
 }
 
-static void idle_remove(struct shard *shard, struct limiter_entry *entry)
+static void idle_remove(struct limiter_shard *shard, struct limiter_entry *entry)
 {
 	*(entry->older ? &entry->older->newer : &shard->oldest) = entry->newer;
 	*(entry->newer ? &entry->newer->older : &shard->newest) = entry->older;
 	shard->idle--;
 }
 
-static void idle_append(struct shard *shard, struct limiter_entry *entry)
+static void idle_append(struct limiter_shard *shard, struct limiter_entry *entry)
 {
 	entry->newer = NULL;
 	entry->older = shard->newest;
@@ -117,7 +90,7 @@ static void idle_append(struct shard *shard, struct limiter_entry *entry)
 }
 
 /* Of an entry that is on no list. */
-static void drop(struct shard *shard, struct limiter_entry *entry)
+static void drop(struct limiter_shard *shard, struct limiter_entry *entry)
 {
 	struct limiter_entry **at = bucket_of(shard, entry->hash);
 
@@ -129,7 +102,7 @@ static void drop(struct shard *shard, struct limiter_entry *entry)
 }
 
 /* What has no connection is kept for its rate only, and while it is not as good as new. */
-static void settle(struct shard *shard, struct limiter_entry *entry, uint64_t now_ns)
+static void settle(struct limiter_shard *shard, struct limiter_entry *entry, uint64_t now_ns)
 {
 	if (entry->connections)
 		return;
@@ -145,7 +118,7 @@ static void settle(struct shard *shard, struct limiter_entry *entry, uint64_t no
 	}
 }
 
-static struct limiter_entry *find(struct shard *shard, uint64_t hash, const uint8_t ip[16])
+static struct limiter_entry *find(struct limiter_shard *shard, uint64_t hash, const uint8_t ip[16])
 {
 	struct limiter_entry *entry = *bucket_of(shard, hash);
 
@@ -154,7 +127,7 @@ static struct limiter_entry *find(struct shard *shard, uint64_t hash, const uint
 	return entry;
 }
 
-static struct limiter_entry *insert(struct shard *shard, uint64_t hash, const uint8_t ip[16],
+static struct limiter_entry *insert(struct limiter_shard *shard, uint64_t hash, const uint8_t ip[16],
 				    const struct limiter_entry *rules)
 {
 	struct limiter_entry *entry = malloc(sizeof(*entry)), **at = bucket_of(shard, hash);
@@ -231,7 +204,7 @@ static enum limiter_verdict enter_client(struct limiter *l, struct limiter_lease
 		return LIMITER_PASS;
 	ip_key(client, ip);
 	uint64_t hash = siphash(l->cfg.seed, ip, sizeof(ip));
-	struct shard *shard = shard_of(l, hash);
+	struct limiter_shard *shard = shard_of(l, hash);
 	pthread_mutex_lock(&shard->lock);
 	struct limiter_entry *entry = find(shard, hash, ip);
 	if (entry && !entry->connections)
@@ -249,7 +222,7 @@ static enum limiter_verdict enter_client(struct limiter *l, struct limiter_lease
 
 static void leave_client(struct limiter *l, struct limiter_entry *entry, uint64_t give_back_ns, uint64_t now_ns)
 {
-	struct shard *shard = shard_of(l, entry->hash);
+	struct limiter_shard *shard = shard_of(l, entry->hash);
 
 	pthread_mutex_lock(&shard->lock);
 	entry->connections--;
@@ -314,62 +287,6 @@ void limiter_leave(struct limiter *l, struct limiter_lease *lease, uint64_t now_
 	*lease = (struct limiter_lease){0};
 }
 
-/* --- bandwidth -------------------------------------------------------------------------------------------------- */
-
-/* The smaller limit, where 0 is none. A share is never 0: that would be no limit. */
-static void tighten(uint64_t *pace, uint64_t limit, unsigned sharers)
-{
-	uint64_t share = limit / (sharers ? sharers : 1);
-
-	if (!limit)
-		return;
-	if (!share)
-		share = 1;
-	if (!*pace || share < *pace)
-		*pace = share;
-}
-
-static void apply_rule(struct limiter_pace *pace, const struct limit_rule *rule, unsigned sharers)
-{
-	if (!rule)
-		return;
-	tighten(&pace->in_bytes_s, rule->in_bytes_s, sharers);
-	tighten(&pace->out_bytes_s, rule->out_bytes_s, sharers);
-}
-
-void limiter_pace(const struct limiter *l, const struct limiter_lease *lease, struct limiter_pace *out)
-{
-	const struct limiter_entry *entry = lease->entry;
-	unsigned me = !lease->busy;
-	struct limiter_pace pace = {0};
-
-	apply_rule(&pace, l->bandwidth_each, 1);
-	apply_rule(&pace, l->bandwidth_all, atomic_load_explicit(&l->busy, memory_order_relaxed) + me);
-	if (entry)
-		apply_rule(&pace, entry->bandwidth_rule, atomic_load_explicit(&entry->busy, memory_order_relaxed) + me);
-	*out = pace;
-}
-
-void limiter_set_busy(struct limiter *l, struct limiter_lease *lease, bool busy)
-{
-	if (!lease->held || lease->busy == busy)
-		return;
-	lease->busy = busy;
-	atomic_fetch_add(&l->busy, busy ? 1u : -1u);
-	if (lease->entry)
-		atomic_fetch_add(&lease->entry->busy, busy ? 1u : -1u);
-}
-
-bool limiter_has_bandwidth(const struct limiter *l)
-{
-	return l->cfg.bandwidth && l->cfg.bandwidth->count;
-}
-
-bool limiter_is_shared(const struct limiter *l, const struct limiter_lease *lease)
-{
-	return l->bandwidth_all || (lease->entry && lease->entry->bandwidth_rule);
-}
-
 /* --- figures ------------------------------------------------------------------------------------------------------ */
 
 unsigned limiter_connections(const struct limiter *l)
@@ -381,7 +298,7 @@ unsigned limiter_clients(struct limiter *l)
 {
 	unsigned count = 0;
 
-	for (int i = 0; i < SHARDS; i++) {
+	for (int i = 0; i < LIMITER_SHARDS; i++) {
 		pthread_mutex_lock(&l->shards[i].lock);
 		count += l->shards[i].count;
 		pthread_mutex_unlock(&l->shards[i].lock);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "dial.h"
+#include "hosts.h"
 #include "udp_session.h"
 
 enum { ATTEMPTS_MAX = 64 }; /* what a selector_pick can remember */
@@ -105,12 +106,39 @@ static void on_resolved(struct resolver_request *req, int status, const struct a
 		udp_session_connected(s, fd);
 }
 
+static bool is_bypassed(const struct udp_session *s, const struct service_node *node)
+{
+	const struct matcher_group *bypass = &s->service->svc->access.bypass;
+
+	return bypass->count && matcher_group_refuses(bypass, node->host, node->port);
+}
+
+/* hosts first, then the service's resolver, or the system's. */
+static void look_up(struct udp_session *s, const struct service_node *node)
+{
+	const struct access_rules *access = &s->service->svc->access;
+	struct session_host *host = s->service->host;
+	struct addr addrs[HOSTS_ADDRS_MAX];
+	size_t count = access->hosts ? hosts_find(access->hosts, node->host, node->port, addrs) : 0;
+
+	if (count)
+		on_resolved(&s->lookup, 0, addrs, count, NULL);
+	else
+		resolver_lookup(access->resolver < 0 ? host->resolver : host->named[access->resolver], &s->lookup,
+				node->host, node->port, on_resolved);
+}
+
 static void try_node(struct udp_session *s)
 {
 	const struct service_node *node = &s->service->svc->nodes[s->node];
 
 	s->upstream = s->upstream_src = (struct addr){0};
-	resolver_lookup(s->service->host->resolver, &s->lookup, node->host, node->port, on_resolved);
+	if (!is_bypassed(s, node)) {
+		look_up(s, node);
+		return;
+	}
+	udp_log_fault(s, LOG_INFO, "bypass: this target is not allowed");
+	udp_session_end(s, "bypassed");
 }
 
 void udp_dial(struct udp_session *s)

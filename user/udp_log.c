@@ -110,6 +110,9 @@ void udp_log_fault(const struct udp_session *s, enum log_level level, const char
 /* Those that a session would end with. */
 static const char *const reasons[UDP_TROUBLE_COUNT] = {
 	[UDP_TROUBLE_REFUSED] = "not-admitted",
+	[UDP_TROUBLE_CONNECTIONS] = "too-many-connections",
+	[UDP_TROUBLE_RATE] = "too-many-new-connections",
+	[UDP_TROUBLE_BANDWIDTH] = "too-many-bytes",
 	[UDP_TROUBLE_OVERFLOW] = "proxy-header-overflow",
 	[UDP_TROUBLE_INVALID] = "proxy-header-invalid",
 	[UDP_TROUBLE_UNEXPECTED] = "proxy-header-unexpected",
@@ -133,7 +136,8 @@ void udp_log_trouble(struct udp_service *u, enum udp_trouble what, const struct 
 	u->trouble[what].count++;
 	if (u->trouble[what].told_ns && now - u->trouble[what].told_ns < TELL_EVERY_NS)
 		return;
-	log_begin(&rec, what == UDP_TROUBLE_REFUSED ? LOG_INFO : LOG_WARN);
+	bool as_configured = what >= UDP_TROUBLE_REFUSED && what <= UDP_TROUBLE_BANDWIDTH;
+	log_begin(&rec, as_configured ? LOG_INFO : LOG_WARN);
 	log_str(&rec, "kind", "listener");
 	log_str(&rec, "service", u->svc->cfg->name);
 	log_str(&rec, "network", "udp");

@@ -100,6 +100,7 @@ static void end_run(struct run *run)
 static struct udp_session *find_session(struct udp_service *u, const struct udp_key *key, const struct udp_arrival *in)
 {
 	struct udp_entry *entry = udp_table_find(&u->table, key);
+	struct limiter_lease lease;
 
 	if (entry && udp_header_names_another(udp_service_session(entry), in)) {
 		udp_session_end(udp_service_session(entry), "another-client");
@@ -107,11 +108,13 @@ static struct udp_session *find_session(struct udp_service *u, const struct udp_
 	}
 	if (entry)
 		return udp_header_take(udp_service_session(entry), in) ? udp_service_session(entry) : NULL;
+	if (!udp_access_enter(u, in, &lease))
+		return NULL;
 	if (udp_table_is_full(&u->table)) {
 		udp_log_trouble(u, UDP_TROUBLE_FULL, &in->peer, "too many udp sessions: the one unused longest is ended");
 		udp_service_evict(u, NULL);
 	}
-	struct udp_session *s = udp_session_new(u, key, in);
+	struct udp_session *s = udp_session_new(u, key, in, &lease);
 	arm_expiry(u);
 	return s;
 }
@@ -144,23 +147,11 @@ static bool is_header_alone(const struct udp_service *u, const struct udp_arriva
 	return u->svc->cfg->opt.recv_remember && in->proxy_version && !in->data.iov_len;
 }
 
-/* False: dropped, and told. */
-static bool is_admitted(struct udp_service *u, const struct udp_arrival *in, const struct addr *who, const char *text)
-{
-	const struct matcher_group *admission = &u->svc->access.admission;
-
-	if (!admission->count || !addr_is_set(who) || !matcher_group_refuses_addr(admission, who))
-		return true;
-	atomic_fetch_add(&u->svc->refused, 1);
-	udp_log_trouble(u, UDP_TROUBLE_REFUSED, &in->peer, text);
-	return false;
-}
-
 static void route(struct udp_service *u, struct udp_arrival *in, struct run *run)
 {
 	struct udp_key key;
 
-	if (!is_admitted(u, in, &in->peer, "not admitted: datagram dropped"))
+	if (!udp_access_admits(u, in, &in->peer, "not admitted: datagram dropped"))
 		return;
 	if (in->data.iov_len > (size_t)u->svc->cfg->opt.read_buffer) {
 		udp_log_trouble(u, UDP_TROUBLE_SIZE, &in->peer, "a datagram longer than readBufferSize is dropped");
@@ -168,14 +159,14 @@ static void route(struct udp_service *u, struct udp_arrival *in, struct run *run
 	}
 	if (u->svc->cfg->opt.recv_proxy && !udp_receive(u, in))
 		return;
-	if (!is_admitted(u, in, &in->client, "the client of a PROXY header is not admitted: datagram dropped"))
+	if (!udp_access_admits(u, in, &in->client, "the client of a PROXY header is not admitted: datagram dropped"))
 		return;
 	udp_service_key(u, in, &key);
 	if (!joins(run, &key, in)) {
 		end_run(run);
 		run->session = find_session(u, &key, in);
 	}
-	if (run->session && !is_header_alone(u, in))
+	if (run->session && !is_header_alone(u, in) && udp_access_takes(run->session, LIMITER_IN, in->data.iov_len))
 		run->data[run->count++] = in->data;
 }
 

@@ -64,6 +64,7 @@ void udp_session_end(struct udp_session *s, const char *reason)
 	drop_held(s);
 	udp_table_remove(&u->table, &s->entry);
 	udp_log_close(s);
+	udp_access_leave(u, &s->lease);
 	atomic_fetch_sub(u->host->total, 1);
 	s->next_dead = u->dead;
 	u->dead = s;
@@ -221,6 +222,8 @@ static void push_reply(struct udp_session *s, const struct iovec *data)
 {
 	struct udp_replies *out = &s->service->replies;
 
+	if (!udp_access_takes(s, LIMITER_OUT, data->iov_len))
+		return;
 	if (out->count == UDP_SEND_MAX)
 		udp_service_flush(s->service);
 	unsigned i = out->count++;
@@ -320,15 +323,18 @@ static void set_addresses(struct udp_session *s, const struct udp_arrival *first
 	}
 }
 
-struct udp_session *udp_session_new(struct udp_service *u, const struct udp_key *key, const struct udp_arrival *first)
+struct udp_session *udp_session_new(struct udp_service *u, const struct udp_key *key, const struct udp_arrival *first,
+				    struct limiter_lease *lease)
 {
 	struct udp_session *s = calloc(1, sizeof(*s));
 
 	if (!s) {
 		udp_log_trouble(u, UDP_TROUBLE_RESOURCES, &first->peer, "no memory for a udp session");
+		udp_access_leave(u, lease);
 		return NULL;
 	}
 	s->service = u;
+	s->lease = *lease;
 	s->io.fd = s->node = -1;
 	s->burst = BURST_MIN;
 	s->start_ns = loop_now(u->host->env.loop);

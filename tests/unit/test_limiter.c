@@ -215,6 +215,55 @@ static void test_bandwidth(void)
 	fixture_fini(&f);
 }
 
+static void take(struct fixture *f, struct limiter_lease *lease, enum limiter_way way, size_t bytes, uint64_t now_ns,
+		 bool expect)
+{
+	CU_ASSERT_EQUAL(limiter_take(f->l, lease, way, bytes, now_ns), expect);
+}
+
+/* A bucket of a second's worth for each connection, for a network's client and for all. */
+static void test_datagrams(void)
+{
+	struct fixture f;
+	struct limiter_lease a = {0}, b = {0}, c = {0};
+
+	fixture_init(&f, "", "", "$ 10000 0;$$ 4000 800;10.0.0.0/8 3000 0");
+	enter(&f, &a, "10.0.0.1", 0);
+	enter(&f, &b, "10.0.0.1", 0);
+	enter(&f, &c, "192.0.2.1", 0);
+	take(&f, &a, LIMITER_IN, 1000, 0, true);
+	take(&f, &b, LIMITER_IN, 2000, 0, true);
+	take(&f, &a, LIMITER_IN, 1, 0, false); /* 3000 of one address */
+	take(&f, &a, LIMITER_IN, 0, 0, true);
+	take(&f, &c, LIMITER_IN, 4000, 0, true);
+	take(&f, &c, LIMITER_IN, 1, 0, false); /* 4000 of one connection */
+	take(&f, &c, LIMITER_IN, 4000, SEC, true);
+	take(&f, &a, LIMITER_IN, 3000, SEC, true); /* what was refused was counted against nothing */
+	take(&f, &b, LIMITER_IN, 1, SEC, false);
+	take(&f, &b, LIMITER_IN, 300, SEC + SEC / 10, true);
+	take(&f, &b, LIMITER_IN, 1, SEC + SEC / 10, false);
+	take(&f, &a, LIMITER_OUT, 800, SEC, true); /* the other way is another bucket, and not limited for all */
+	take(&f, &b, LIMITER_OUT, 800, SEC, true);
+	take(&f, &a, LIMITER_OUT, 1, SEC, false);
+	take(&f, &a, LIMITER_OUT, 65000, 2 * SEC, true); /* longer than a second's worth: from a full bucket */
+	take(&f, &a, LIMITER_OUT, 1, 2 * SEC + 80 * SEC, false);
+	take(&f, &a, LIMITER_OUT, 1, 2 * SEC + 82 * SEC, true);
+	limiter_leave(f.l, &a, 0);
+	limiter_leave(f.l, &b, 0);
+	limiter_leave(f.l, &c, 0);
+	fixture_fini(&f);
+	fixture_init(&f, "", "", "$ 10000 0");
+	enter(&f, &a, "10.0.0.1", 0);
+	enter(&f, &b, "10.0.0.2", 0);
+	take(&f, &a, LIMITER_IN, 6000, 0, true);
+	take(&f, &b, LIMITER_IN, 4001, 0, false);
+	take(&f, &b, LIMITER_IN, 4000, 0, true);
+	take(&f, &b, LIMITER_OUT, 1 << 20, 0, true);
+	limiter_leave(f.l, &a, 0);
+	limiter_leave(f.l, &b, 0);
+	fixture_fini(&f);
+}
+
 static void *hammer(void *arg)
 {
 	struct fixture *f = arg;
@@ -255,6 +304,7 @@ static void test_threads(void)
 static const struct unit_case cases[] = {
 	{"connections", test_connections}, {"a refusal takes back", test_take_back}, {"rate", test_rate},
 	{"bounded", test_bounded},	   {"bandwidth", test_bandwidth},	      {"threads", test_threads},
+	{"datagrams", test_datagrams},
 };
 
 UNIT_MAIN("limiter", cases)
