@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * route_walk.h - what the two halves of a route share: choosing and dialing (route.c), talking to hops (route_walk.c).
+ * route_walk.h - what the parts of a route share: choosing and dialing (route.c, route_race.c), talking to hops (route_walk.c).
  *
  * See: include/route.h.
  */
@@ -14,8 +14,11 @@
 #include "resolver.h"
 #include "route.h"
 
+struct route_race;
+
 /* A conversation with the hops; only where there is a chain. */
 struct walk {
+	struct route_race *race; /* the first hop's nodes, of which one will be it; NULL: it is chosen */
 	struct connector connector;
 	struct connector_request ask;
 	struct hop_line line;
@@ -53,6 +56,21 @@ void route_succeed(struct route *r, struct loop_io *io);
 void route_out_of_memory(struct route *r);
 /* Marks the hop's node; goes on with another one or gives up. The sentence is in r->error. */
 void route_hop_failed(struct route *r, size_t hop);
+/* The same, of a hop whose node is marked already. */
+void route_hop_again(struct route *r, size_t hop);
+/* Connected to the first hop's node. */
+void route_reached(struct route *r, struct loop_io *io);
+/* A node's address, from its hosts or resolver. */
+void route_look_up(struct route *r, const struct chain_node *node, struct resolver_request *lookup, resolver_fn fn);
+/* The target is none of those that this does without. */
+bool route_may_ask(const struct route *r, const struct matcher_group *bypass);
+
+/* --- route_race.c --- */
+/* Chooses the node of the first hop, or several to race for it. False: none is left. */
+bool route_race_choose(struct route *r);
+void route_race_run(struct route *r);
+void route_race_timeout(struct route *r);
+void route_race_cancel(struct route *r);
 
 /* --- route_walk.c --- */
 /* Connected to the first node: what it is told first. False: the route has moved on (failed). */

@@ -61,31 +61,11 @@ static int fail(const char *origin, const char *what, struct config_error *err)
 	return config_fail_at(err, -EINVAL, "%s", origin);
 }
 
-/* One connection takes one way; the other nodes of a hop are there for when it fails. */
-static int check_hop(const struct hop_config *hop, struct config_error *err)
-{
-	bool race = hop->selector.present && hop->selector.strategy == SELECTOR_PARALLEL;
-
-	return race ? fail(hop->origin, "strategy parallel of a hop", err) : 0;
-}
-
-static int check_hops(const struct config *cfg, struct config_error *err)
-{
-	int rc = 0;
-
-	for (size_t c = 0; c < cfg->chain_count; c++)
-		for (size_t h = 0; h < cfg->chains[c].hop_count && !rc; h++)
-			rc = check_hop(&cfg->chains[c].hops[h], err);
-	for (size_t h = 0; h < cfg->hop_count && !rc; h++)
-		rc = check_hop(&cfg->hops[h], err);
-	return rc;
-}
-
 int config_check_runtime(const struct config *cfg, struct config_error *err)
 {
 	for (size_t s = 0; s < cfg->service_count; s++)
 		for (size_t i = 0; service_rows[i].what; i++)
 			if (service_rows[i].used(&cfg->services[s]))
 				return fail(cfg->services[s].origin, service_rows[i].what, err);
-	return check_hops(cfg, err);
+	return 0;
 }

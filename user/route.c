@@ -26,8 +26,10 @@ static void route_free(struct route *r)
 {
 	loop_timer_cancel(r->req.loop, &r->timer);
 	loop_io_close(r->req.loop, &r->io);
-	if (r->walk)
+	if (r->walk) {
+		route_race_cancel(r);
 		hop_line_fini(&r->walk->line);
+	}
 	free(r->walk);
 	free(r);
 }
@@ -51,6 +53,13 @@ void route_fail(struct route *r, enum dial_outcome outcome)
 	route_free(r);
 }
 
+/* Fails count until a success. */
+static void mark_good(const struct route *r)
+{
+	for (size_t i = 0; r->walk && i < r->walk->hops; i++)
+		selector_mark_good(r->req.chain->hops[i].selector, (size_t)r->walk->tries[i].node);
+}
+
 void route_succeed(struct route *r, struct loop_io *io)
 {
 	struct route_result res = {
@@ -72,6 +81,7 @@ void route_succeed(struct route *r, struct loop_io *io)
 		res.tls = line->tls;
 		line->tls = NULL;
 	}
+	mark_good(r);
 	loop_timer_cancel(r->req.loop, &r->timer);
 	r->req.done(r->req.ctx, &res);
 	route_free(r);
@@ -85,7 +95,7 @@ void route_out_of_memory(struct route *r)
 
 /* --- hops that fail ------------------------------------------------------------------------------------------- */
 
-static bool may_ask(const struct route *r, const struct matcher_group *bypass)
+bool route_may_ask(const struct route *r, const struct matcher_group *bypass)
 {
 	return !bypass->count || !matcher_group_refuses(bypass, r->req.host, r->req.port);
 }
@@ -94,26 +104,33 @@ static bool may_ask(const struct route *r, const struct matcher_group *bypass)
 static bool choose(struct route *r, size_t hop)
 {
 	const struct chain_hop *from = &r->req.chain->hops[hop];
-	uint32_t random = selector_strategy(from->selector) == SELECTOR_RANDOM ? arc4random() : 0;
+	enum selector_strategy strategy = selector_strategy(from->selector);
+	uint32_t random = strategy == SELECTOR_RANDOM ? arc4random() : 0;
 	int node;
 
+	if (strategy == SELECTOR_PARALLEL && !hop)
+		return route_race_choose(r);
 	do
 		node = selector_next(from->selector, &r->walk->tries[hop].pick, r->req.hash, random,
 				     loop_now(r->req.loop));
-	while (node >= 0 && node < 64 && !may_ask(r, &from->nodes[node].bypass));
-	if (node >= 0 && !may_ask(r, &from->nodes[node].bypass))
+	while (node >= 0 && node < 64 && !route_may_ask(r, &from->nodes[node].bypass));
+	if (node >= 0 && !route_may_ask(r, &from->nodes[node].bypass))
 		node = -1;
 	r->walk->tries[hop].node = node;
 	return node >= 0;
 }
 
-/* Marks the hop's node; goes on with another one or gives up. The sentence is in r->error. */
 void route_hop_failed(struct route *r, size_t hop)
 {
-	struct walk *w = r->walk;
+	const struct chain_hop *from = &r->req.chain->hops[hop];
 
+	selector_mark_failed(from->selector, (size_t)r->walk->tries[hop].node, loop_now(r->req.loop));
+	route_hop_again(r, hop);
+}
+
+void route_hop_again(struct route *r, size_t hop)
+{
 	loop_io_close(r->req.loop, &r->io);
-	selector_mark_failed(r->req.chain->hops[hop].selector, (size_t)w->tries[hop].node, loop_now(r->req.loop));
 	if (!choose(r, hop)) {
 		route_fail(r, DIAL_CHAIN);
 		return;
@@ -162,10 +179,14 @@ static void on_dialed(void *ctx, int status, struct loop_io *io, const struct ad
 		no_connection(r, outcome_of(status));
 		return;
 	}
-	if (!r->walk) {
+	if (r->walk)
+		route_reached(r, io);
+	else
 		route_succeed(r, io);
-		return;
-	}
+}
+
+void route_reached(struct route *r, struct loop_io *io)
+{
 	if (loop_io_adopt(r->req.loop, io, &r->io, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_hop_io) < 0) {
 		route_out_of_memory(r);
 		return;
@@ -201,6 +222,10 @@ static void on_deadline(struct loop_timer *timer)
 		route_hop_broke(r, "i/o timeout");
 		return;
 	}
+	if (r->walk->race) {
+		route_race_timeout(r);
+		return;
+	}
 	resolver_cancel(r->req.resolver, &r->lookup);
 	dial_cancel(r->dial);
 	r->dial = NULL;
@@ -213,27 +238,26 @@ static struct resolver *resolver_of(const struct route *r, const struct chain_no
 	return node->resolver >= 0 ? r->req.named[node->resolver] : NULL;
 }
 
-/* hosts first, then the resolver of whoever has that name. */
-static void look_up(struct route *r, const char *host, uint16_t port)
+/* hosts first, then the resolver of whoever has that name. node: NULL: it is the target's. */
+void route_look_up(struct route *r, const struct chain_node *node, struct resolver_request *lookup, resolver_fn fn)
 {
-	const struct chain_node *node = r->walk ? route_node(r, 0) : NULL;
+	const char *host = node ? node->host : r->req.host;
+	uint16_t port = node ? node->port : r->req.port;
 	const struct hosts *hosts = node ? node->hosts : r->req.hosts;
 	struct resolver *resolver = node ? resolver_of(r, node) : r->req.target_resolver;
 	struct addr addrs[HOSTS_ADDRS_MAX];
 	size_t count = hosts ? hosts_find(hosts, host, port, addrs) : 0;
 
 	if (count)
-		on_resolved(&r->lookup, 0, addrs, count, NULL);
+		fn(lookup, 0, addrs, count, NULL);
 	else
-		resolver_lookup(resolver ? resolver : r->req.resolver, &r->lookup, host, port, on_resolved);
+		resolver_lookup(resolver ? resolver : r->req.resolver, lookup, host, port, fn);
 }
 
 /* From the first hop on; the dial keeps its own time where there is no chain. */
 static void attempt(struct route *r)
 {
 	struct walk *w = r->walk;
-	const char *host = r->req.host;
-	uint16_t port = r->req.port;
 
 	r->at = (struct addr){0};
 	if (w) {
@@ -241,17 +265,18 @@ static void attempt(struct route *r)
 		hop_line_reset(&w->line);
 		w->securing = false;
 		w->late_count = 0;
-		host = route_node(r, 0)->host;
-		port = route_node(r, 0)->port;
 		loop_timer_set(r->req.loop, &r->timer, r->req.timeout_ns, on_deadline);
 	}
-	look_up(r, host, port);
+	if (w && w->race)
+		route_race_run(r);
+	else
+		route_look_up(r, w ? route_node(r, 0) : NULL, &r->lookup, on_resolved);
 }
 
 static bool all_bypass(const struct route *r, const struct chain_hop *hop)
 {
 	for (size_t i = 0; i < hop->node_count; i++)
-		if (may_ask(r, &hop->nodes[i].bypass))
+		if (route_may_ask(r, &hop->nodes[i].bypass))
 			return false;
 	return true;
 }
@@ -265,7 +290,7 @@ static size_t hops_to_walk(const struct route *r)
 	const struct chain *chain = r->req.chain;
 
 	for (size_t i = 0; i < chain->hop_count; i++)
-		if (!may_ask(r, &chain->hops[i].bypass) || all_bypass(r, &chain->hops[i]))
+		if (!route_may_ask(r, &chain->hops[i].bypass) || all_bypass(r, &chain->hops[i]))
 			return i;
 	return chain->hop_count;
 }

@@ -177,6 +177,29 @@ def a_dead_node_is_passed_over_and_remembered():
 
 
 @case
+def fails_count_until_a_success():
+    """A node with maxFails 2 that fails every other time is never left out."""
+    turns = []
+
+    def serve(sock):
+        turns.append(sock)
+        data = b""
+        while len(turns) % 2 == 0 and b"\r\n\r\n" not in data:
+            data += sock.recv(4096)
+        if data:
+            sock.sendall(b"HTTP/1.1 200 OK\r\n\r\nflaky")
+
+    lib.Server(8002, serve)
+    http_proxy(8001, glue=b"other")
+    lib.Gostbpf("-L", f"tcp://:8080/{TARGET}", "-F", "http://127.0.0.1:8002,127.0.0.1:8001?strategy=fifo&maxFails=2&failTimeout=1h")
+    said = []
+    for _ in range(6):
+        with lib.connect(8080) as client:
+            said.append(lib.recv_exact(client, 5))
+    lib.same(said, [b"other", b"flaky"] * 3, "who answered")
+
+
+@case
 def without_a_living_node_nobody_is_dialled():
     """GOST goes round the chain then (defect 29)."""
     g = lib.Gostbpf("-L", "tcp://:8080/127.0.0.1:9000", "-F", "http://127.0.0.1:1")
@@ -283,23 +306,6 @@ def the_kernel_moves_bulk_through_a_chain(engine):
     # How much depends on the load of the machine (bench-proxies measures it); that it does must not.
     if engine == "sockmap" or not lib.SANITIZED:  # sanitized, it may be too slow to pass for bulk
         lib.check(record["kernelInputBytes"] > 0, "the kernel moved nothing")
-
-
-@case
-def a_hop_does_not_race():
-    """One connection takes one way: strategy parallel belongs to targets, and is not taken for fifo elsewhere."""
-    err = lib.gostbpf_fails("-L", "tcp://:8080/:80", "-F", "http://h:1,g:2?strategy=parallel")
-    lib.same(err, 'gostbpf: -F "http://h:1,g:2?strategy=parallel": strategy parallel of a hop is not supported yet\n', "error")
-    path = lib.tmp() / "gost.yml"
-    path.write_text("""services: [{name: s, addr: ":8080", handler: {type: http, chain: c}, listener: {type: tcp}}]
-chains: [{name: c, hops: [{name: h}]}]
-hops:
-- name: h
-  selector: {strategy: parallel}
-  nodes: [{name: n, addr: "h:1", connector: {type: http}, dialer: {type: tcp}}]
-""")
-    err = lib.gostbpf_fails("-C", path)
-    lib.same(err, f"gostbpf: {path}:4:3: strategy parallel of a hop is not supported yet\n", "error")
 
 
 if __name__ == "__main__":
