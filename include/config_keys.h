@@ -41,6 +41,7 @@ enum config_type {
 	KEY_SEND,    /* proxyProtocol on a handler or node: a version, 0 for none */
 	KEY_STRATEGY,
 	KEY_UDP_HEADER, /* proxyProtocol.udp */
+	KEY_HASH,
 	/* words and lists of config_proxy.h */
 	KEY_POLICY,
 	KEY_UNTRUSTED,

@@ -52,6 +52,9 @@ struct service_options {
 	bool nodelay;		       /* relay: accepted; its server always answers at once */
 	uint64_t handshake_timeout_ns; /* readTimeout: the conversation with the client; default 15 s */
 	const char *auth_realm;	       /* http: named in the answer to who has no credentials */
+	const char *proxy_agent;       /* http: Proxy-Agent of answers to CONNECT */
+	bool http_keepalive;	       /* http: connections to targets are used again; default true */
+	bool hash_host;		       /* strategy hash of a chain: by the target, not by the client */
 	uint64_t dial_timeout_ns;      /* per connection to a target; default 15 s */
 	uint64_t idle_timeout_ns;      /* no byte either way; 0 = never */
 	bool keepalive;		       /* default true */

@@ -99,6 +99,7 @@ struct session {
 	void *handshake; /* the handler's own; handler->release() frees it */
 	struct session_target *target;
 	char *user; /* authenticated as; NULL: nobody asked */
+	const char *command; /* what was asked for, where a protocol knows several things; NULL: it does not */
 	struct limiter_lease lease; /* its place among the service's connections */
 	struct limiter_pace pace;   /* as set on its sockets */
 	uint64_t paced_bytes, paced_moved_ns; /* acknowledged by both peers at the last look, and when that changed */

@@ -93,6 +93,14 @@ static int parse_udp_header(const char *text, uint64_t *out)
 	return 0;
 }
 
+static int parse_hash(const char *text, uint64_t *out)
+{
+	if (strcasecmp(text, "client") && strcasecmp(text, "host"))
+		return -EINVAL;
+	*out = !strcasecmp(text, "host");
+	return 0;
+}
+
 static int parse_uint(const char *text, uint64_t *out)
 {
 	return config_parse_uint(text, INT64_MAX, out);
@@ -126,6 +134,7 @@ static const struct {
 	[KEY_SEND] = {parse_send, NULL, "1 or 2, the version to send, or 0 for none", "0|1|2"},
 	[KEY_STRATEGY] = {parse_strategy, NULL, "round, random, fifo, hash or parallel", "strategy"},
 	[KEY_UDP_HEADER] = {parse_udp_header, NULL, "each or first", "each|first"},
+	[KEY_HASH] = {parse_hash, NULL, "client or host", "client|host"},
 	[KEY_POLICY] = {config_parse_proxy_policy, NULL, "use, require, reject, ignore or skip",
 			"use|require|reject|ignore|skip"},
 	[KEY_UNTRUSTED] = {config_parse_proxy_untrusted, NULL, "reject, ignore or skip", "reject|ignore|skip"},

@@ -134,6 +134,12 @@ const struct config_key config_keys[] = {
 	{ .name = "authBasicRealm", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_TEXT,
 	  SERVICE_FIELD(auth_realm), .preset = "gost", .reloadable = true,
 	  .doc = "http: realm that a client without credentials is told" },
+	{ .name = "proxyAgent", .alias = "http.proxyAgent", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER,
+	  .type = KEY_TEXT, SERVICE_FIELD(proxy_agent), .preset = "gost/3.0", .reloadable = true,
+	  .doc = "http: what answers to CONNECT name as Proxy-Agent" },
+	{ .name = "hash", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_HASH,
+	  SERVICE_FIELD(hash_host), .preset = "client", .reloadable = true,
+	  .doc = "what strategy hash of a chain goes by: the client's address, or the host and port asked for" },
 	{ .name = "readTimeout", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_DURATION,
 	  .min = MS, .max = HOUR, SERVICE_FIELD(handshake_timeout_ns), .preset = "15s", .reloadable = true,
 	  .doc = "time for a client to say where it wants to go (http, socks, relay)" },
@@ -164,6 +170,10 @@ const struct config_key config_keys[] = {
 	{ .name = "reuseport", .scopes = SCOPE_LISTENER, .home = SCOPE_LISTENER, .type = KEY_TRUE,
 	  .preset = "true",
 	  .doc = "SO_REUSEPORT, one socket for each worker; cannot be turned off" },
+
+	{ .name = "keepalive", .alias = "http.keepalive", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER,
+	  .type = KEY_BOOL, SERVICE_FIELD(http_keepalive), .preset = "true", .reloadable = true,
+	  .doc = "http: a connection to a target may serve the same client's next request" },
 
 	{ .name = "ttl", .alias = "keepalive.ttl", .scopes = SCOPE_LISTENER, .home = SCOPE_LISTENER,
 	  .type = KEY_DURATION, .min = MS, .max = YEAR, SERVICE_FIELD(ttl_ns), .preset = "5s",

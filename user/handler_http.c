@@ -20,18 +20,31 @@
 /* One byte more than a head may have, so that it is the parser that finds it too long. */
 enum { INPUT_MAX = HTTP_HEAD_MAX + 1 };
 
-#define AGENT "Proxy-Agent: gost/3.0\r\n"
+enum { AGENT_REPLY_MAX = 256 };
 
-static const char established[] = "HTTP/1.1 200 Connection established\r\n" AGENT "\r\n";
+static const char established[] = "HTTP/1.1 200 Connection established\r\n";
 static const char bad_request[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
-static const char forbidden[] = "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n" AGENT "\r\n";
-static const char no_tunnel[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n" AGENT "\r\n";
+static const char forbidden[] = "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n";
+static const char no_tunnel[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n";
 static const char no_upstream[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
 static const char too_large[] = "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n";
 
 static struct http_session *state_of(const struct session *s)
 {
 	return s->handshake;
+}
+
+/* A head's beginning, who we are, and its end. */
+static size_t sign(const struct session *s, const char *head, char out[static AGENT_REPLY_MAX])
+{
+	return (size_t)snprintf(out, AGENT_REPLY_MAX, "%sProxy-Agent: %s\r\n\r\n", head, s->svc->cfg->opt.proxy_agent);
+}
+
+static void refuse_signed(struct session *s, const char *reason, const char *head, const char *text)
+{
+	char reply[AGENT_REPLY_MAX];
+
+	session_refuse(s, reason, reply, sign(s, head, reply), "%s", text);
 }
 
 /* --- who asks --------------------------------------------------------------------------------------------------- */
@@ -98,7 +111,7 @@ bool http_admit(struct session *s, const struct http_head *head, struct http_tar
 	else if (!is_allowed_in(s, head))
 		ask_for_credentials(s, head);
 	else if (has_value(head, "x-gost-protocol", "udp"))
-		session_refuse(s, "forbidden", forbidden, strlen(forbidden), "UDP over HTTP is not supported");
+		refuse_signed(s, "forbidden", forbidden, "UDP over HTTP is not supported");
 	else
 		return true;
 	return false;
@@ -172,20 +185,24 @@ static void http_input(struct session *s)
 
 static void http_connected(struct session *s)
 {
+	char reply[AGENT_REPLY_MAX];
+
 	if (state_of(s)->tunnel)
-		session_reply(s, established, strlen(established));
+		session_reply(s, reply, sign(s, established, reply));
 	else
 		http_exchange_start(s);
 }
 
 static void http_refused(struct session *s, enum dial_outcome why)
 {
-	const char *reply = state_of(s)->tunnel ? no_tunnel : no_upstream;
+	static const char text[] = "the target cannot be reached";
 
 	if (why == DIAL_BYPASSED)
-		session_refuse(s, "bypassed", forbidden, strlen(forbidden), "the target may not be reached");
+		refuse_signed(s, "bypassed", forbidden, "the target may not be reached");
+	else if (state_of(s)->tunnel)
+		refuse_signed(s, "dial-failed", no_tunnel, text);
 	else
-		session_refuse(s, "dial-failed", reply, strlen(reply), "the target cannot be reached");
+		session_refuse(s, "dial-failed", no_upstream, strlen(no_upstream), text);
 }
 
 static void http_release(struct session *s)

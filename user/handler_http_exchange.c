@@ -71,7 +71,7 @@ static void note_request(struct session *s, const struct http_head *head)
 	h->is_head = http_slice_is(head->method, "HEAD");
 	h->upgrade = http_wants_upgrade(head);
 	h->close = client_wants_close(head);
-	h->keep = !h->close && may_be_repeated(head);
+	h->keep = !h->close && s->svc->cfg->opt.http_keepalive && may_be_repeated(head);
 	h->phase = HTTP_AWAIT;
 	h->read_mark = s->pair.flow[SIDE_CLIENT].read_bytes - s->input.len;
 	h->written_mark = s->pair.flow[SIDE_UPSTREAM].written_bytes;

@@ -84,6 +84,7 @@ static void open_port(struct session *s, const struct relay_message *m)
 {
 	struct relay_endpoint at = {0};
 
+	s->command = "bind";
 	if (m->at_count == 1)
 		at = m->at[0];
 	session_consume(s, m->consumed);
@@ -103,6 +104,7 @@ static void connect_to(struct session *s, const struct relay_message *m)
 	char host[RELAY_HOST_MAX] = "";
 	uint16_t port = 0;
 
+	s->command = "connect";
 	if (m->at_count == 1) {
 		relay_endpoint_host(&m->at[0], host);
 		port = m->at[0].port;

@@ -112,12 +112,30 @@ static bool on_login(struct session *s, struct socks5 *h, struct socks_parse *in
 	return session_reply(s, welcome, sizeof(welcome)) == 0;
 }
 
+/* GOST's words. */
+static const char *command_name(uint8_t code)
+{
+	switch (code) {
+	case SOCKS_CONNECT:
+		return "connect";
+	case SOCKS_BIND:
+		return "bind";
+	case SOCKS_MUX_BIND:
+		return "mbind";
+	case SOCKS_UDP:
+		return "udp";
+	default:
+		return NULL;
+	}
+}
+
 static void act(struct session *s, const struct socks5_message *req)
 {
 	const struct service_options *opt = &s->svc->cfg->opt;
 
 	bool binds = req->code == SOCKS_BIND || req->code == SOCKS_MUX_BIND;
 
+	s->command = command_name(req->code);
 	if (req->code == SOCKS_CONNECT && req->target.host[0])
 		session_connect_to(s, req->target.host, req->target.port);
 	else if (req->code == SOCKS_CONNECT)

@@ -8,6 +8,7 @@
  * See: include/route.h, include/selector.h.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,6 +39,20 @@ static uint32_t client_hash(const struct session *s)
 
 	addr_format_ip(&s->client, ip);
 	return selector_hash(ip, strlen(ip));
+}
+
+/* GOST's text, port included, so that stickiness survives a move from it. */
+static uint32_t chain_hash(const struct session *s)
+{
+	char text[280];
+
+	if (!s->svc->chain)
+		return 0;
+	if (!s->svc->cfg->opt.hash_host || !s->target)
+		return client_hash(s);
+	int n = snprintf(text, sizeof(text), strchr(s->target->host, ':') ? "[%s]:%u" : "%s:%u", s->target->host,
+			 s->target->port);
+	return selector_hash(text, (size_t)n);
 }
 
 static int pick_node(struct session *s)
@@ -295,7 +310,7 @@ void session_fill_request(struct session *s, const struct service_node *node, st
 		.socket_opt = &s->svc->dial_opt,
 		.client = &s->client,
 		.timeout_ns = s->svc->cfg->opt.dial_timeout_ns,
-		.hash = s->svc->chain ? client_hash(s) : 0,
+		.hash = chain_hash(s),
 		.ctx = s,
 		.header = on_hop_header,
 		.trouble = on_hop_trouble,

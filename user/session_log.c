@@ -72,6 +72,7 @@ static void target_fields(struct log_record *rec, const struct session *s, char 
 		log_str(rec, "node", s->svc->nodes[s->node].name);
 	else if (s->target)
 		log_str(rec, "host", target_text(s, text));
+	log_str(rec, "cmd", s->command);
 	log_addr(rec, "dst", &s->upstream);
 	log_addr(rec, "src", &s->upstream_src);
 }

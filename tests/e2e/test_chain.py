@@ -11,9 +11,11 @@ import os
 import pathlib
 import socket
 import threading
+import zlib
 
 import decode_proxy
 import lib
+import socks_world
 from lib import case
 
 WIRE = pathlib.Path(__file__).resolve().parent.parent / "vectors/gost/wire.jsonl"
@@ -174,6 +176,27 @@ def a_dead_node_is_passed_over_and_remembered():
     g.closed(2)
     failed = [r for r in g.log() if r.get("level") == "error"]
     lib.same(len(failed), 1, "dials of the dead node: the second session knows")
+
+
+@case
+def hash_by_host_keeps_a_target_on_one_node():
+    """GOST's hash, CRC-32 of HOST:PORT as it was asked for, whoever asks and by whatever protocol."""
+    ports = (8001, 8002, 8003)
+    for port in ports:
+        lib.Server(port, lambda sock, port=port: (sock.recv(4096), sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n%d" % port)))
+    nodes = ",".join(f"127.0.0.1:{port}" for port in ports)
+    lib.Gostbpf("-L", "http://127.0.0.1:8080?hash=host", "-L", "socks5://127.0.0.1:1080?hash=host", "-F", f"http://{nodes}?strategy=hash")
+    for number in range(12):
+        host = f"h{number}.test"
+        want = b"%d" % ports[zlib.crc32(f"{host}:443".encode()) % 3]
+        for source in "127.0.0.1", "127.0.0.2":
+            with lib.connect(8080, source=(source, 0)) as client:
+                client.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
+                lib.same(lib.recv_to_end(client)[-4:], want, f"{host} by HTTP, from {source}")
+        sock = socks_world.connect5(1080, host, 443)
+        lib.same(lib.recv_exact(sock, 4), want, f"{host} by SOCKS")
+    err = lib.gostbpf_fails("-L", "http://:8080?hash=path")
+    lib.check('key "hash": bad value "path": expected client or host' in err, err)
 
 
 @case

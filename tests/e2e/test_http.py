@@ -70,6 +70,18 @@ def answers_about_credentials_as_recorded_from_gost():
 
 
 @case
+def another_name_for_the_agent():
+    echo_server(8000)
+    Gostbpf("-L", "http://127.0.0.1:8080?proxyAgent=squid/9 (x)&bypass=127.0.0.9")
+    for target, line in (("127.0.0.1:8000", "200 Connection established"), ("127.0.0.9:8000", "403 Forbidden"),
+                         ("127.0.0.1:8999", "503 Service Unavailable")):
+        close = "" if line.startswith("200") else "Connection: close\r\n"
+        same(Talk().tunnel(target), f"HTTP/1.1 {line}\r\n{close}Proxy-Agent: squid/9 (x)\r\n\r\n".encode(), target)
+    err = lib.gostbpf_fails("-L", "http://127.0.0.1:8080?proxyAgent=a%0d%0aX: b")
+    check("control character" in err, err)
+
+
+@case
 def auto_takes_http_as_recorded_from_gost():
     replay(recorded("auto-http"), lambda: Gostbpf("-L", "127.0.0.1:8080"))
     gost = Gostbpf("-L", "127.0.0.1:8080")

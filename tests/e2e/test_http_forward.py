@@ -58,6 +58,16 @@ def one_connection_for_several_requests_to_several_hosts():
 
 
 @case
+def connections_to_targets_are_not_kept_where_that_is_not_wanted():
+    seen = heads(answer(b"1"), answer(b"2"))
+    Gostbpf("-L", "http://127.0.0.1:8080?http.keepalive=false")
+    talk = Talk()
+    same([talk.get("http://127.0.0.1:8000/")[1] for _ in range(2)], [b"1", b"1"], "the client's connection is")
+    same([number for number, *_ in seen], [1, 2], "connections to the target")
+    check(all(b"\r\nConnection: close\r\n" in head for _, head, _ in seen), f"what it is told: {seen}")
+
+
+@case
 def a_tunnel_after_requests():
     seen = heads(answer(b"1"))
     echo_server(8001)

@@ -297,6 +297,7 @@ def bind_and_one_peer(engine):
     same((record["reason"], record["dst"]), ("upstream-eof", "%s:%d" % peer.getsockname()), "closing record")
     lines = [r["msg"] for r in gost.log()]
     check(f"bind on 127.0.0.1:{bound[1]}/tcp OK" in lines, "a record of the port")
+    same({r["cmd"] for r in gost.log() if r["msg"] in lines[2:]}, {"bind"}, "cmd in the records")
 
 
 @case

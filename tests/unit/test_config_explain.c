@@ -113,7 +113,8 @@ static void test_round_trip(void)
 		struct service_options *a = &cfg.services[i].opt, *b = &again.services[i].opt;
 		CU_ASSERT_EQUAL(!a->recv_from, !b->recv_from);
 		CU_ASSERT_STRING_EQUAL(a->auth_realm, b->auth_realm);
-		a->recv_from = b->recv_from = a->auth_realm = b->auth_realm = NULL;
+		CU_ASSERT_STRING_EQUAL(a->proxy_agent, b->proxy_agent);
+		a->recv_from = b->recv_from = a->auth_realm = b->auth_realm = a->proxy_agent = b->proxy_agent = NULL;
 		CU_ASSERT_EQUAL(memcmp(a, b, sizeof(*a)), 0);
 	}
 	CU_ASSERT_EQUAL(again.services[2].chain != NULL, true);
