@@ -54,7 +54,7 @@ unit_resolver := resolver resolver_cache resolver_channel resolver_names loop ad
 unit_resolver_libs := -lcares
 unit_resolver_cache := resolver_cache resolver_names addr
 unit_resolver_time := $(unit_resolver)
-unit_resolver_time_libs := -lcares
+unit_resolver_time_libs := -lcares -Wl,--wrap=loop_now
 unit_splice_policy := splice_policy
 unit_loop := loop
 unit_udp_table := udp_table siphash addr
