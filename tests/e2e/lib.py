@@ -32,6 +32,7 @@ TOOLS = pathlib.Path(os.environ.get("TOOLS", str(ROOT / "build/tools")))
 SANITIZED = "san" in pathlib.Path(GOSTBPF).parent.name
 ENGINES = ("copy", "splice", "sockmap", "auto")
 SLOW = 3 if SANITIZED else 1  # sanitized programs may take so much longer
+PATIENCE = 20  # seconds for what must happen: only a failure waits that long, so a busy machine has them, too
 LINGER_RESET = struct.pack("ii", 1, 0)
 TCP_INFO_DATA_SEGS_IN = 152  # offset in struct tcp_info (linux/tcp.h)
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehavior")
@@ -147,7 +148,7 @@ def main(title):
 
 
 # --- waiting ---
-def until(condition, what, limit=5.0):
+def until(condition, what, limit=PATIENCE):
     """Calls condition until it returns something true, which is returned."""
     end = time.monotonic() + limit * SLOW
     while True:
@@ -168,7 +169,7 @@ def listening(port):
     return False
 
 
-def wait_listening(port, limit=10):
+def wait_listening(port, limit=PATIENCE):
     until(lambda: listening(port), f"somebody listens on port {port}", limit)
 
 
@@ -193,7 +194,7 @@ def run(*argv, timeout=20, stdin=""):
 def gostbpf_fails(*argv, status=1, **kwargs):
     """gostbpf must refuse to start, with that exit status: its standard error."""
     try:
-        rc, out, err = run(GOSTBPF, *argv, timeout=5, **kwargs)
+        rc, out, err = run(GOSTBPF, *argv, **kwargs)
     except subprocess.TimeoutExpired as late:
         raise AssertionError(f"gostbpf {' '.join(map(str, argv))} started instead of failing") from late
     check(not SANITIZER.search(err), err)
@@ -223,14 +224,14 @@ def require_engine(engine):
     if engine != "sockmap":
         return
     if engine not in _engine_errors:
-        p = sandbox.spawn([GOSTBPF, "-engine", engine, "-L", "tcp://127.0.0.1:1/127.0.0.1:2"], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, text=True)
-        try:
-            _engine_errors[engine] = p.communicate(timeout=2 * SLOW)[1]
-        except subprocess.TimeoutExpired:
-            _engine_errors[engine] = None
-            p.kill()
-            p.communicate()
+        p = sandbox.spawn([GOSTBPF, "-engine", engine, "-L", "tcp://127.0.0.1:1/127.0.0.1:2"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+        said = ""
+        while "listening on" not in said and (line := p.stdout.readline()):
+            said += line
+        _engine_errors[engine] = None if "listening on" in said else said
+        p.kill()
+        p.communicate()
     if _engine_errors[engine]:
         skip(f"engine {engine} is not usable here: {_engine_errors[engine].strip().splitlines()[-1]}")
 
@@ -241,12 +242,12 @@ class Gostbpf:
     def __init__(self, *argv, netns=None, services=None, prefix=(), ports=()):
         self.argv = [GOSTBPF, *map(str, argv)]
         self.path = tmp() / f"gostbpf.{len(_running.daemons)}.log"
-        self.checked = False
+        self.checked, self.parsed, self.records = False, 0, []
         with open(self.path, "wb") as log:
             self.proc = sandbox.spawn([*prefix, *self.argv], netns, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         _running.daemons.append(self)
         want = self.argv.count("-L") if services is None else services
-        until(lambda: self.started(want, ports), f"{' '.join(self.argv)} is ready", 10)
+        until(lambda: self.started(want, ports), f"{' '.join(self.argv)} is ready")
         self.sockets_at_start = self.sockets()
 
     def started(self, want, ports):
@@ -262,19 +263,23 @@ class Gostbpf:
         return f"\n--- {' '.join(self.argv)} (log, last lines)\n" + "\n".join(line[:400] for line in self.text().splitlines()[-8:])
 
     def log(self):
-        """Records so far; a line that is not JSON (and complete) is an error of its own, found in finish()."""
-        out = []
-        for line in self.text().splitlines():
+        """Records so far; a complete line that is not JSON is none (text(), tail() and check_output() have it)."""
+        with open(self.path, "rb") as log:
+            log.seek(self.parsed)
+            new = log.read()
+        new = new[:new.rfind(b"\n") + 1]
+        self.parsed += len(new)
+        for line in new.splitlines():
             try:
-                out.append(json.loads(line))
-            except json.JSONDecodeError:
+                self.records.append(json.loads(line))
+            except ValueError:
                 pass
-        return out
+        return self.records[:]
 
-    def wait_log(self, predicate, what, limit=5):
+    def wait_log(self, predicate, what, limit=PATIENCE):
         return until(lambda: next((r for r in self.log() if predicate(r)), None), what, limit)
 
-    def closed(self, count=1, limit=10):
+    def closed(self, count=1, limit=PATIENCE):
         """The closing records, once there are at least count of them."""
         def find():
             return [r for r in self.log() if " >< " in r.get("msg", "")]
@@ -282,7 +287,11 @@ class Gostbpf:
         until(lambda: len(find()) >= count, f"{count} closing records", limit)
         return find()
 
-    def reasons(self, prefix, count=1, limit=10):
+    def sessions(self, count):
+        """The closing records in the order in which the sessions began (workers write side by side; a sid counts)."""
+        return sorted(self.closed(count), key=lambda r: r["sid"])
+
+    def reasons(self, prefix, count=1, limit=PATIENCE):
         """Records whose reason begins so, once there are at least count: a session may fail before it is one."""
         def find():
             return [r for r in self.log() if r.get("reason", "").startswith(prefix)]
@@ -301,7 +310,7 @@ class Gostbpf:
 
     def no_leak(self):
         until(lambda: self.sockets() <= self.sockets_at_start,
-              f"as many sockets as at the start ({self.sockets_at_start}); now {self.sockets()}", 10)
+              f"as many sockets as at the start ({self.sockets_at_start}); now {self.sockets()}")
 
     def stop(self, sig=signal.SIGTERM, limit=15):
         """Sends the signal and returns the exit status."""
@@ -338,18 +347,20 @@ class Paused:
 
     def __enter__(self):
         self.proc.send_signal(signal.SIGSTOP)
-        until(lambda: self.state() == "T", "the process has stopped")
+        until(lambda: self.states() == {"T"}, "all threads of the process have stopped")
 
-    def state(self):
-        with open(f"/proc/{self.proc.pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0]
+    def states(self):
+        found = set()
+        for task in pathlib.Path(f"/proc/{self.proc.pid}/task").iterdir():
+            found.add((task / "stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0])
+        return found
 
     def __exit__(self, *_):
         self.proc.send_signal(signal.SIGCONT)
 
 
 # --- sockets ---
-def track(sock, timeout=10):
+def track(sock, timeout=PATIENCE):
     sock.settimeout(timeout * SLOW)
     _running.sockets.append(sock)
     return sock
@@ -364,14 +375,14 @@ class WasReset(socket.socket):
     recv = recv_into = send = sendall = shutdown = met
 
 
-def connect(port, host="127.0.0.1", timeout=10, source=None):
+def connect(port, host="127.0.0.1", timeout=PATIENCE, source=None):
     try:
         return track(socket.create_connection((host, port), timeout * SLOW, source), timeout)
     except ConnectionResetError:
         return track(WasReset(socket.AF_INET6 if ":" in host else socket.AF_INET), timeout)
 
 
-def connect_and_end(port, data=b"", timeout=10):
+def connect_and_end(port, data=b"", timeout=PATIENCE):
     """Connects, sends, and waits for the other side to cut the connection, which may happen before connect() returns."""
     try:
         client = connect(port, timeout=timeout)
@@ -431,7 +442,7 @@ class Upstream:
         self.sock.listen(backlog)
         track(self.sock)
 
-    def accept(self, timeout=5):
+    def accept(self, timeout=PATIENCE):
         self.sock.settimeout(timeout * SLOW)
         try:
             return track(self.sock.accept()[0])
@@ -474,7 +485,7 @@ class Server:
             if out is not None:
                 self.results.put(out)
 
-    def result(self, timeout=10):
+    def result(self, timeout=PATIENCE):
         try:
             return self.results.get(timeout=timeout * SLOW)
         except queue.Empty:
@@ -514,7 +525,7 @@ def http_server(port, host="127.0.0.1", proxy=False):
 
 
 def curl(*argv, netns=None):
-    done = subprocess.run(sandbox.in_netns(netns, ["curl", "-sS", "--noproxy", "*", "-m", "10", *argv]), check=False,
+    done = subprocess.run(sandbox.in_netns(netns, ["curl", "-sS", "--noproxy", "*", "-m", str(PATIENCE), *argv]), check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return done.returncode, done.stdout, done.stderr
 

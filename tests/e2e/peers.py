@@ -27,7 +27,7 @@ def haproxy(front, more="", listen=""):
   maxconn 1000
 defaults
   mode tcp
-  timeout connect 5s
+  timeout connect 30s
   timeout client 30s
   timeout server 30s
 {section}{more}
@@ -88,7 +88,7 @@ CLIENT = "203.0.113.7"  # the only one that the recursor lets in
 
 def up(program, port, *argv):
     peer = spawn(program, *argv)
-    lib.until(lambda: bound(port) or peer.poll() is not None, f"{program} has port {port}", 15)
+    lib.until(lambda: bound(port) or peer.poll() is not None, f"{program} has port {port}")
     with open(peer.log_name, errors="replace", encoding="utf-8") as f:
         check(peer.poll() is None, f"{program} ended: {f.read()[-1500:]}")
     return peer

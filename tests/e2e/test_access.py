@@ -46,7 +46,7 @@ def a_whitelist_keeps_everybody_else_out():
 @case
 def the_peer_and_the_client_it_speaks_for_must_both_be_admitted():
     echo_server(8000)
-    g = gost(yaml(service("  admission: a\n  metadata: {proxyProtocol: 1, proxyProtocol.wait: 300ms}\n"),
+    g = gost(yaml(service("  admission: a\n  metadata: {proxyProtocol: 1}\n"),
                   "admissions:\n" + admission("127.0.0.9, 10.6.6.6, 2001:db8::6")))
     same(cut("127.0.0.9", data=v1("10.0.0.1", 1, "10.0.0.2", 2)), "reset", "a proxy that is kept out claims a good client")
     same(cut("127.0.0.9"), "reset", "the same before it has sent a byte")

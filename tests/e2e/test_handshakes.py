@@ -49,7 +49,7 @@ def settled(gost):
             last[:] = [now, time.monotonic()]
         return time.monotonic() - last[1] > 0.3
 
-    until(same_for_a_while, "memory settles", 20)
+    until(same_for_a_while, "memory settles")
     return last[0]
 
 
@@ -65,7 +65,7 @@ def hold(gost, data):
     for _ in range(COUNT):
         clients.append(connect(8080))
         clients[-1].sendall(data)
-    until(lambda: gost.sockets() >= gost.sockets_at_start + COUNT, "all are accepted", 20)
+    until(lambda: gost.sockets() >= gost.sockets_at_start + COUNT, "all are accepted")
     each = (settled(gost) - before) / COUNT
     same(gost.sockets(), gost.sockets_at_start + COUNT, "sessions")
     for c in clients:
@@ -96,7 +96,7 @@ def each_has_a_deadline():
     gost = Gostbpf(*[a for i, h in enumerate(handlers) for a in ("-L", spec(h, 1, 8080 + i))])
     clients = {h: connect(8080 + i) for i, h in enumerate(handlers)}
     start, ended = time.monotonic(), {}
-    for at in range(60):
+    for at in range(200):
         for handler, sock in clients.items():
             if handler in ended:
                 continue
@@ -114,7 +114,7 @@ def each_has_a_deadline():
             break
         time.sleep(0.1)
     same(sorted(ended), sorted(handlers), "handlers whose client was sent away")
-    check(all(0.8 < took < 1 + 2 * lib.SLOW for took in ended.values()), f"when: {ended}")
+    check(all(0.8 < took < 9 for took in ended.values()), f"when: {ended}")  # 10 s and 15 s, unless told otherwise
     until(lambda: len({r["service"] for r in gost.log() if r.get("reason")}) == len(handlers), "all are told")
     same({r["service"]: r["reason"] for r in gost.log() if r.get("reason")},
          {f"service-{i}": "proxy-header-timeout" if h == "forward" else "handshake-timeout"

@@ -54,7 +54,7 @@ def an_unreachable_node_is_noticed_within_the_probe_s_time():
     check(time.monotonic() - began < 2 * lib.SLOW, "within its time")
     began = time.monotonic()
     same(said(), "b", "the other node")
-    check(time.monotonic() - began < 1 * lib.SLOW, "without waiting for the first")
+    check(time.monotonic() - began < 9, "without waiting for the first")  # dialTimeout is 15 s
 
 
 @case
@@ -112,7 +112,7 @@ def parallel_takes_the_first_that_answers():
     for _ in range(5):
         began = time.monotonic()
         same(said(), "b", "the node that answers")
-        check(time.monotonic() - began < 1 * lib.SLOW, "at once")
+        check(time.monotonic() - began < 9, "at once")  # dialTimeout is 15 s
     same({r["node"] for r in g.closed(5)}, {"b"}, "node in the records")
     lib.close_socket(b.up.sock)
     name_server(8003, "c")

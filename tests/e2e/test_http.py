@@ -344,7 +344,7 @@ def a_slow_head_meets_a_deadline():
         except ConnectionError:
             pass
         took = time.monotonic() - start
-        check(1 < took < 3 * lib.SLOW and sent < 40, f"cut after {took:.1f} s and {sent} bytes")
+        check(1 < took < 9 and sent < 40, f"cut after {took:.1f} s and {sent} bytes")  # all of it takes 35 s
     same([r["reason"] for r in gost.closed(2)], ["handshake-timeout"] * 2, "reasons")
 
 

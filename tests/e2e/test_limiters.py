@@ -62,7 +62,7 @@ def refusals_do_not_end_accepting():
 @case
 def clients_of_a_proxy_are_counted_one_by_one():
     echo_server(8000)
-    gost(limited("c", "$$ 1", more="  metadata: {proxyProtocol: 1, proxyProtocol.wait: 100ms}\n"))
+    gost(limited("c", "$$ 1", more="  metadata: {proxyProtocol: 1}\n"))
     ann = client("127.0.0.1", data=v1("10.0.0.1", 1, "10.0.0.9", 2))
     bob = client("127.0.0.1", data=v2("10.0.0.2", 1, "10.0.0.9", 2))
     check(answers(ann) and answers(bob), "one each, by the same proxy")

@@ -24,14 +24,14 @@ def bad_proxy(mode):
     spawn(sys.executable, lib.ROOT / "tests/tools/badproxy.py", 8080, 8000, mode, wait=8080)
 
 
-def stress(*argv):
-    return tool("pipestress", "-n", 60, "-c", 16, "-max", 262144, "-deadline", 3, *argv)
+def stress(*argv, deadline=3):
+    return tool("pipestress", "-n", 60, "-c", 16, "-max", 262144, "-deadline", deadline, *argv)
 
 
 @case
 def an_honest_proxy_passes():
     bad_proxy("pass")
-    rc, out = stress()
+    rc, out = stress(deadline=lib.PATIENCE * lib.SLOW)
     same((rc, out["ok"], out["mismatches"], out["stuck"], out["resets"]), (0, 60, 0, 0, 0), str(out))
 
 
@@ -82,7 +82,7 @@ def stalled_notices_wrong_bytes_and_loss():
 @case
 def stalled_passes_without_a_proxy_and_respects_its_limit():
     rc, out = tool("stalled", "-l", "127.0.0.1:8000", "-t", 1, "-gap", 10000)
-    check(rc == 0 and out["echoes"] > 100, str(out))
+    check(rc == 0 and out["echoes"] > 10, str(out))
 
 
 if __name__ == "__main__":

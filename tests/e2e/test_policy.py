@@ -18,9 +18,16 @@ HEADERS = ("v1", "v2", "UNKNOWN")
 UNEXPECTED, MISSING, INVALID = "proxy-header-unexpected", "proxy-header-missing", "proxy-header-invalid"
 
 
+PATIENT, HASTY = 8080, 8081  # who says something at once is asked at the first, who says nothing at the second
+
+
 def start(policy, more="", waits="&proxyProtocol.timeout=400ms&proxyProtocol.wait=200ms"):
-    return Gostbpf("-L", f"tcp://127.0.0.1:8080/127.0.0.1:8000?handler.proxyProtocol=2&proxyProtocol=1"
-                   f"&proxyProtocol.policy={policy}{waits}{more}")
+    """Two services that differ in how long they wait; so a client that was held up is not taken for a silent one."""
+    def spec(port, waits):
+        return (f"tcp://127.0.0.1:{port}/127.0.0.1:8000?handler.proxyProtocol=2&proxyProtocol=1&proxyProtocol.policy={policy}"
+                f"{waits}{more}")
+
+    return Gostbpf("-L", spec(PATIENT, ""), "-L", spec(HASTY, waits))
 
 
 def expected(policy, opening, trusted, untrusted):
@@ -40,9 +47,9 @@ def expected(policy, opening, trusted, untrusted):
 
 
 def accepted(up, client, who, rest, what):
-    sock = up.accept(3)
+    sock = up.accept()
     header, _ = recv_header(sock)
-    want = REAL if who == "claimed" else (*client.getsockname(), "127.0.0.1", 8080)
+    want = REAL if who == "claimed" else (*client.getsockname(), *client.getpeername())
     same(endpoints(header), want, f"{what}: addresses")
     client.sendall(b"end")
     same(recv_exact(sock, len(rest) + 3), rest + b"end", f"{what}: payload")
@@ -51,7 +58,6 @@ def accepted(up, client, who, rest, what):
 
 
 def refused(gost, up, client, reason, what, before):
-    client.settimeout(3 * lib.SLOW)
     ending(client)
     client.close()
     records = gost.reasons("proxy-header", before + 1)
@@ -65,7 +71,7 @@ def try_all(gost, up, policy, source, untrusted):
     for opening, data in OPENINGS.items():
         what = f"policy {policy}, untrusted {untrusted}, {'trusted' if trusted else 'other'}, {opening}"
         before = len([r for r in gost.log() if r.get("reason", "").startswith("proxy-header")])
-        client = connect(8080, source=(source, 0))
+        client = connect(PATIENT if data else HASTY, source=(source, 0))
         try:
             client.sendall(data)
             want = expected(policy, opening, trusted, untrusted)
@@ -119,8 +125,9 @@ def without_a_list_everybody_is_trusted_and_the_log_says_so():
         gost = start(policy)
         try_all(gost, up, policy, TRUSTED, "reject")
         warnings = [r for r in gost.log() if r["level"] == "warning" and "any source" in r["msg"]]
-        same(len(warnings), int(warns), f"warnings with policy {policy}")
-        check(all(r["service"] == "service-0" and "service-0" in r["msg"] for r in warnings), "it names the service")
+        named = ["service-0", "service-1"] if warns else []
+        same([r["service"] for r in warnings], named, f"warnings with policy {policy}")
+        check(all(r["service"] in r["msg"] for r in warnings), "it names the service")
         same(gost.stop(), 0, "exit status")
         up.sock.close()
 
@@ -136,26 +143,27 @@ def no_warning_with_a_list_or_without_receiving():
 @case
 def skip_does_not_wait():
     up = Upstream(8000)
-    start("skip", waits="")
-    client = connect(8080)
+    start("skip")
     began = time.monotonic()
-    up.accept(2).sendall(b"220 first")
+    client = connect(PATIENT)
+    up.accept().sendall(b"220 first")
     same(recv_exact(client, 9), b"220 first", "greeting")
-    check(time.monotonic() - began < 1 * lib.SLOW, "a server that speaks first was made to wait")
+    check(time.monotonic() - began < 9, "a server that speaks first was made to wait")  # 10 s, unless told otherwise
 
 
 @case
 def wait_is_for_silent_clients_only():
     """After it a silent client is served; one that has begun a header has the whole timeout."""
     up = Upstream(8000)
-    start("use", waits="&proxyProtocol.wait=300ms&proxyProtocol.timeout=5s")
+    gost = start("use", waits="&proxyProtocol.wait=300ms")
     began = time.monotonic()
-    slow, silent = connect(8080), connect(8080)
-    slow.sendall(v1(*REAL)[:10])
-    sock = up.accept(3)
+    with gost.paused():
+        slow, silent = connect(HASTY), connect(HASTY)
+        slow.sendall(v1(*REAL)[:10])
+    sock = up.accept()
     took = time.monotonic() - began
     same(endpoints(recv_header(sock)[0])[:2], silent.getsockname(), "the silent one")
-    check(0.25 < took < 2 * lib.SLOW, f"a silent client was served after {took:.2f} s instead of 0.3")
+    check(0.25 < took < 9, f"a silent client was served after {took:.2f} s instead of 0.3")  # the timeout is 10 s
     check(up.nobody(0.5), "the slow one was given up or passed on")
     slow.sendall(v1(*REAL)[10:])
     same(endpoints(recv_header(up.accept())[0]), REAL, "the slow one")
@@ -165,8 +173,8 @@ def wait_is_for_silent_clients_only():
 def a_header_after_the_wait_is_payload():
     up = Upstream(8000)
     gost = start("use")
-    client = connect(8080)
-    sock = up.accept(3)
+    client = connect(HASTY)
+    sock = up.accept()
     recv_header(sock)
     client.sendall(v1(*REAL))
     same(recv_exact(sock, len(v1(*REAL))), v1(*REAL), "bytes")
@@ -178,7 +186,7 @@ def a_header_after_the_wait_is_payload():
 @case
 def require_and_the_ends_of_a_connection():
     up = Upstream(8000)
-    gost = start("require", waits="&proxyProtocol.timeout=1s")
+    gost = start("require")
     quiet = connect(8080)
     quiet.close()  # a health check: no record, no target
     part = connect(8080)
@@ -186,8 +194,9 @@ def require_and_the_ends_of_a_connection():
     part.shutdown(1)
     ending(part)
     same(gost.reasons("proxy-header")[-1]["reason"], MISSING, "half a header and the end")
-    late = connect(8080)
-    late.sendall(v1(*REAL)[:20])
+    with gost.paused():
+        late = connect(HASTY)
+        late.sendall(v1(*REAL)[:20])
     ending(late)
     same(gost.reasons("proxy-header", 2)[-1]["reason"], "proxy-header-timeout", "half a header and silence")
     check(up.nobody(0.1), "the upstream was bothered")

@@ -22,7 +22,6 @@ def start(timeout="10s", more=""):
 
 def rejected(gost, up, client, what):
     """The client is cut off, the upstream hears nothing, and one record says why."""
-    client.settimeout(4 * lib.SLOW)
     try:
         how = ending(client)
     except TimeoutError:
@@ -71,18 +70,18 @@ def split_at_every_place():
             client.close()
 
 
-@case(limit=90)
-def one_byte_per_second_delays_nobody():
+@case
+def a_byte_now_and_then_delays_nobody():
     up = Upstream(8000)
-    start("10s")
+    start("60s")
     slow = connect(8080)
-    began = time.monotonic()
-    for i, byte in enumerate(b"PROXY "):
+    for byte in b"PROXY ":
         slow.sendall(bytes([byte]))
-        while time.monotonic() < began + i + 1:  # others meanwhile, as fast as they can
+        began = time.monotonic()
+        while time.monotonic() < began + 0.4:  # others meanwhile, as fast as they can
             client = connect(8080)
             client.sendall(v1(*REAL) + b"ping")
-            sock = up.accept(1)
+            sock = up.accept()
             recv_header(sock)
             same(recv_exact(sock, 4), b"ping", "another client's payload")
             client.close()
@@ -96,11 +95,11 @@ def one_byte_per_second_delays_nobody():
 @case
 def silent_clients_delay_nobody():
     up = Upstream(8000)
-    start("10s")
+    start("120s")
     silent = [connect(8080) for _ in range(50)]
     client = connect(8080)
     client.sendall(v2(*REAL) + b"ping")
-    sock = up.accept(1)
+    sock = up.accept()
     same(endpoints(recv_header(sock)[0]), REAL, "addresses")
     same(recv_exact(sock, 4), b"ping", "payload")
     same(len(silent), 50, "silent clients")
@@ -108,17 +107,18 @@ def silent_clients_delay_nobody():
 
 @case
 def half_a_header_then_silence():
-    for part in (v1(*REAL)[:20], v2(*REAL)[:20], b"PROX", b"\r\n\r\n\x00"):
-        up = Upstream(8000)
-        gost = start("1s")
-        client = connect(8080)
-        began = time.monotonic()
-        client.sendall(part)
+    up, parts = Upstream(8000), (v1(*REAL)[:20], v2(*REAL)[:20], b"PROX", b"\r\n\r\n\x00")
+    gost = start("1s")
+    began = time.monotonic()
+    with gost.paused():  # what is there when they are let in is the half header
+        clients = [connect(8080) for _ in parts]
+        for client, part in zip(clients, parts):
+            client.sendall(part)
+    for client, part in zip(clients, parts):
         rejected(gost, up, client, f"half a header {part!r}")
         took = time.monotonic() - began
-        check(0.7 < took < 3 * lib.SLOW, f"the deadline of 1 s came after {took:.2f} s")
-        same(gost.stop(), 0, "exit status")
-        up.sock.close()
+        check(0.7 < took < 9, f"the deadline of 1 s came after {took:.2f} s")  # 10 s, unless told otherwise
+    same(len(gost.reasons("proxy-header", len(parts))), len(parts), "records")
 
 
 @case
@@ -126,16 +126,18 @@ def the_deadline_is_for_the_whole_header():
     """Every byte is quick enough for a per-read timeout."""
     up = Upstream(8000)
     gost = start("1s")
-    client = connect(8080)
     began = time.monotonic()
+    with gost.paused():
+        client = connect(8080)
+        client.sendall(v1(*REAL)[:1])
     try:
-        for byte in v1(*REAL):
-            client.sendall(bytes([byte]))
+        for byte in v1(*REAL)[1:]:
             time.sleep(0.2)
+            client.sendall(bytes([byte]))
     except ConnectionError:
         pass
     took = time.monotonic() - began
-    check(took < 4 * lib.SLOW, f"a dripping header was tolerated for {took:.1f} s")
+    check(took < 8, f"a dripping header was tolerated for {took:.1f} s")  # all of it takes more
     gost.reasons("proxy-header")
     check(up.nobody(0.1), "the upstream was bothered")
 
@@ -177,7 +179,7 @@ def accepted(_, up, row):
     payload = data[int(row["consumed"]):]
     client = connect(8080)
     client.sendall(data + b"!")
-    sock = up.accept(2)
+    sock = up.accept()
     header, _ = recv_header(sock)
     same(recv_exact(sock, len(payload) + 1), payload + b"!", "payload after the header")
     if row["src"] and row["family"] in ("INET", "INET6") and row["proto"] == "STREAM" and row["cmd"] != "LOCAL":
@@ -193,13 +195,12 @@ def refused(gost, up, row):
     before = len([r for r in gost.log() if r.get("reason", "").startswith("proxy-header")])
     client = connect(8080)
     client.sendall(bytes.fromhex(row["hex"]))
-    client.settimeout(2 * lib.SLOW)
     try:
         ending(client)
     except TimeoutError:
         client.close()
         raise AssertionError("not refused") from None
-    gost.reasons("proxy-header", before + 1, 2)
+    gost.reasons("proxy-header", before + 1)
     if not up.nobody(0.01):
         raise AssertionError("the upstream was bothered")
 

@@ -229,9 +229,9 @@ def read_step(sock, pattern, what):
     return got
 
 
-def ended(sock):
-    """'eof', 'reset' or 'open', and what came until then."""
-    sock.settimeout(0.5 * lib.SLOW)
+def ended(sock, want="eof"):
+    """'eof', 'reset' or 'open', and what came until then. Only where it is to stay open, not much patience is needed."""
+    sock.settimeout(0.5 if want == "open" else lib.PATIENCE * lib.SLOW)
     data = b""
     try:
         while part := sock.recv(65536):
@@ -291,7 +291,7 @@ def talk_to_node(sock, row, end):
         sock.sendall(said[head:])
     if end != "reset":
         sock.shutdown(socket.SHUT_WR)
-    same(ended(sock), (end or "eof", b""), f"{row['id']}: end")
+    same(ended(sock, end), (end or "eof", b""), f"{row['id']}: end")
 
 
 def replay_node(row, want):
@@ -305,7 +305,7 @@ def replay_node(row, want):
     except ConnectionError:
         same(want["end"], "reset", f"{row['id']}: end")
     sock.close()
-    node.join(10 * lib.SLOW)
+    node.join(lib.PATIENCE * lib.SLOW)
     same(seen, [b""], f"{row['id']}: the node's side")
     up.sock.close()
 
@@ -334,7 +334,7 @@ def replay_reply(row, want):
     for said, answer in zip(fill(row["client_sends_hex"]).split(" | "), answers):
         sock.sendall(bytes.fromhex(said))
         read_step(sock, answer, row["id"])
-    same(ended(sock), (want["end"], b""), f"{row['id']}: end")
+    same(ended(sock, want["end"]), (want["end"], b""), f"{row['id']}: end")
     sock.close()
     if reads:
         until(lambda: seen, f"{row['id']}: the target's session ends")

@@ -330,7 +330,7 @@ def tunnel_killed_in_the_middle(scheme):
     for sock in visitors + locals_:
         same(ending(sock), "reset", "what either side of a session sees")
     client.wait_log(lambda r: "retrying in 1s" in r.get("msg", ""), "the retry")
-    lib.until(lambda: sum(r.get("msg", "").startswith("bind on") for r in client.log()) == 2, "the second tunnel", 10)
+    lib.until(lambda: sum(r.get("msg", "").startswith("bind on") for r in client.log()) == 2, "the second tunnel")
     visitor = connect(PUBLIC)
     visitor.sendall(b"again")
     same(recv_exact(target.accept(), 5), b"again", "through the second tunnel")

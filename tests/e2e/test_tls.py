@@ -317,7 +317,7 @@ def slow_handshakes():
     half.sendall(hello[:-1])
     start = time.monotonic()
     same((lib.ending(silent), lib.ending(half)), ("reset", "reset"), "who says nothing, and who never finishes")
-    check(0.5 < time.monotonic() - start < 3 * lib.SLOW, f"after {time.monotonic() - start:.1f} s")
+    check(0.5 < time.monotonic() - start < 9, f"after {time.monotonic() - start:.1f} s")
     gost.reasons("tls-timeout", 2)
 
 

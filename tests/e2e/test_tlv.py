@@ -223,9 +223,9 @@ def haproxy_verifies_our_checksum_and_reads_our_tlvs():
     conf = lib.tmp() / "haproxy.cfg"
     conf.write_text("""defaults
   mode http
-  timeout connect 5s
-  timeout client 5s
-  timeout server 5s
+  timeout connect 30s
+  timeout client 30s
+  timeout server 30s
 frontend f
   bind 127.0.0.1:8000 accept-proxy
   http-request return status 200 content-type text/plain lf-string "%[src] %[fc_pp_authority] %[fc_pp_unique_id]"

@@ -127,7 +127,7 @@ def an_open_pipe_is_answered_at_the_verdict():
         for byte in v1(*REAL):
             p.stdin.write(bytes([byte]))
             p.stdin.flush()
-        same(p.wait(5 * lib.SLOW), 0, "exit status while standard input is open")
+        same(p.wait(lib.PATIENCE * lib.SLOW), 0, "exit status while standard input is open")
         same(json.loads(p.stdout.read())["sport"], REAL[1], "sport")
 
 
@@ -269,12 +269,12 @@ class Listen:
         lib.wait_listening(port)
 
     def objects(self, count):
-        until(lambda: self.out.read_bytes().count(b"\n") >= count, f"{count} objects", 15)
+        until(lambda: self.out.read_bytes().count(b"\n") >= count, f"{count} objects")
         return [json.loads(line) for line in self.out.read_text().splitlines()]
 
     def stop(self, sig=signal.SIGINT):
         self.proc.send_signal(sig)
-        err = self.proc.communicate(timeout=10 * lib.SLOW)[1].decode()
+        err = self.proc.communicate(timeout=lib.PATIENCE * lib.SLOW)[1].decode()
         check(not lib.SANITIZER.search(err), err)
         same(self.proc.returncode, 0, f"exit status ({err})")
         return err
@@ -414,7 +414,7 @@ def send_with_its_own_addresses():
                 same(recv_to_end(sock), b"", "half-close")
                 sock.sendall(b"answer")
                 sock.close()
-                same((p.stdout.read(), p.wait(5 * lib.SLOW)), (b"answer", 0), "standard output")
+                same((p.stdout.read(), p.wait(lib.PATIENCE * lib.SLOW)), (b"answer", 0), "standard output")
             lib.close_socket(up.sock)
 
 
@@ -426,7 +426,7 @@ def send_ends_when_the_other_side_does():
         same(endpoints(recv_header(sock)[0]), REAL, "addresses")
         sock.sendall(b"bye")
         sock.close()
-        same((p.wait(5 * lib.SLOW), p.stdout.read()), (0, b"bye"), "with standard input still open")
+        same((p.wait(lib.PATIENCE * lib.SLOW), p.stdout.read()), (0, b"bye"), "with standard input still open")
 
 
 @case
@@ -465,7 +465,7 @@ def send_to_gostbpf():
             same(endpoints(recv_header(sock)[0]), REAL, "what was sent on")
             same(recv_to_end(sock), b"hello", "payload")
             sock.close()
-            same(p.wait(5 * lib.SLOW), 0, "exit status")
+            same(p.wait(lib.PATIENCE * lib.SLOW), 0, "exit status")
     same({r["client"] for r in gost.closed(2)}, {"192.0.2.7:40001"}, "client in the log")
 
 
@@ -476,7 +476,7 @@ def send_that_is_cut_is_an_error():
         sock = up.accept()
         recv_header(sock)
         lib.reset(sock)
-        same(p.wait(5 * lib.SLOW), 1, "exit status")
+        same(p.wait(lib.PATIENCE * lib.SLOW), 1, "exit status")
         check(b"reset" in p.stderr.read(), "it says why")
 
 

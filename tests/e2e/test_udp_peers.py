@@ -34,7 +34,7 @@ def dnsdist_sends():
     gost = Gostbpf("-L", f"udp://127.0.0.1:8080/127.0.0.1:5355?proxyProtocol=1&{TTL}")
     peer = dnsdist(8080)
     client = resolve(5300)
-    record = lib.until(lambda: next((r for r in gost.closed() if r["client"] == client), None), "the client's session", 5)
+    record = lib.until(lambda: next((r for r in gost.closed() if r["client"] == client), None), "the client's session")
     same((record["proxyVersion"], record["proxyDst"], record["inputDatagrams"], record["outputDatagrams"]),
          (2, "127.0.0.1:5300", 3, 3), "its record")
     gost.wait_log(lambda r: r.get("client", "-") == r.get("remote") and "proxyVersion" in r, "a health check (LOCAL)")
@@ -129,7 +129,7 @@ def nginx_sends_version_1_in_the_first_datagram():
     gost = Gostbpf("-workers", 1, "-L", f"udp://127.0.0.1:8080/127.0.0.1:8000?{TTL}&proxyProtocol=1&proxyProtocol.versions=1,2"
                    "&proxyProtocol.remember=true")
     nginx("server { listen 127.0.0.1:8079 udp; proxy_pass 127.0.0.1:8080; proxy_protocol on; proxy_timeout 2s; }", None)
-    lib.until(lambda: bound(8079), "nginx has its port", 10)
+    lib.until(lambda: bound(8079), "nginx has its port")
     client = udp_socket()
     for text in (b"one", b"two"):
         same(ask(client, text, ("127.0.0.1", 8079))[0], text, "answer")

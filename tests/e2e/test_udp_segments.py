@@ -187,7 +187,7 @@ def over_links_with_and_without_the_kernels_help():
     """Across veth devices, then with their offloads off: the same datagrams. Longer ones than a link takes come in fragments."""
     sandbox.three_hosts()
     server = lib.spawn("ip", "netns", "exec", "server", lib.TOOLS / "udprr", "server", "198.18.2.2:8000")
-    lib.until(lambda: "8000" in sandbox.sh("ip netns exec server ss -Hlun"), "the server", 5)
+    lib.until(lambda: "8000" in sandbox.sh("ip netns exec server ss -Hlun"), "the server")
     start("handler.proxyProtocol=2", target="198.18.2.2:8000", listen="198.18.1.1:8080")
     start(target="198.18.2.2:8000", listen="198.18.1.1:8081")
     for state in ("on", "off"):

@@ -15,10 +15,10 @@ import lib
 TTL = "ttl=1s"  # cases end when their sessions are gone
 
 
-def udp_socket(host="127.0.0.1", port=0, timeout=5):
+def udp_socket(host="127.0.0.1", port=0, timeout=lib.PATIENCE):
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-    lib.until(lambda: bind(sock, host, port), f"UDP port {port} is free", 5)
+    lib.until(lambda: bind(sock, host, port), f"UDP port {port} is free")
     return lib.track(sock, timeout)
 
 

@@ -23,7 +23,7 @@
 #include "loop.h"
 #include "unit.h"
 
-enum { STREAMS_MAX = 64, PREFACE = 4 };
+enum { STREAMS_MAX = 64, PREFACE = 4, PATIENT_MS = 20000 };
 
 struct world;
 
@@ -42,7 +42,7 @@ struct world {
 	int peer; /* the other end of the connection */
 	struct stream stream[STREAMS_MAX];
 	int count;
-	bool ended;
+	_Atomic bool ended; /* the last that is set */
 	char why[120];
 	sem_t opened;
 };
@@ -110,8 +110,8 @@ static inline void on_ended(void *ctx, const char *why)
 {
 	struct world *w = ctx;
 
-	w->ended = true;
 	snprintf(w->why, sizeof(w->why), "%s", why);
+	w->ended = true;
 }
 
 static const struct mux_ops ops = {.opened = on_opened, .reset = on_reset, .ended = on_ended};
@@ -129,7 +129,7 @@ static inline void world_start(struct world *w, int fd, bool client, uint8_t ver
 
 static inline void fresh(struct world *w, bool client, uint8_t version)
 {
-	struct timeval limit = {.tv_sec = 5};
+	struct timeval limit = {.tv_sec = PATIENT_MS / 1000};
 	int pair[2];
 
 	CU_ASSERT_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
@@ -137,6 +137,14 @@ static inline void fresh(struct world *w, bool client, uint8_t version)
 	setsockopt(pair[1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	world_start(w, pair[0], client, version);
 	w->peer = pair[1];
+}
+
+/* Waits for it. */
+static inline bool has_ended(const struct world *w)
+{
+	for (int i = 0; i < PATIENT_MS / 10 && !w->ended; i++)
+		usleep(10000);
+	return w->ended;
 }
 
 static inline void do_stop(void *arg)
@@ -227,7 +235,7 @@ static inline void expect_user(int fd, const char *text)
 	char got[64] = "";
 	size_t n = 0;
 
-	while (n < strlen(text) && poll(&p, 1, 5000) > 0) {
+	while (n < strlen(text) && poll(&p, 1, PATIENT_MS) > 0) {
 		ssize_t r = recv(fd, got + n, sizeof(got) - 1 - n, 0);
 		if (r <= 0)
 			break;
@@ -241,6 +249,6 @@ static inline void expect_user_eof(int fd)
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	char c;
 
-	CU_ASSERT(poll(&p, 1, 5000) == 1);
+	CU_ASSERT(poll(&p, 1, PATIENT_MS) == 1);
 	CU_ASSERT_EQUAL(recv(fd, &c, 1, 0), 0);
 }

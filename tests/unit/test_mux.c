@@ -114,9 +114,7 @@ static void end_of_the_connection(void)
 	sem_wait(&w.opened);
 	sem_wait(&w.opened);
 	close(w.peer);
-	for (int i = 0; i < 100 && !w.ended; i++)
-		usleep(10000);
-	CU_ASSERT(w.ended && w.stream[0].was_reset && w.stream[1].was_reset);
+	CU_ASSERT(has_ended(&w) && w.stream[0].was_reset && w.stream[1].was_reset);
 	CU_ASSERT_STRING_EQUAL(w.why, "the other end closed the tunnel");
 	w.peer = -1;
 	finish(&w);
@@ -130,9 +128,7 @@ static void nonsense_ends_it(void)
 	SAY(&w, SYN3 OPEN3);
 	sem_wait(&w.opened);
 	SAY(&w, "HTTP/1.1 400 Bad Request\r\n");
-	for (int i = 0; i < 100 && !w.ended; i++)
-		usleep(10000);
-	CU_ASSERT(w.ended && w.stream[0].was_reset);
+	CU_ASSERT(has_ended(&w) && w.stream[0].was_reset);
 	CU_ASSERT_STRING_EQUAL(w.why, "not a frame of this version of smux");
 	finish(&w);
 }

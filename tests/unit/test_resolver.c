@@ -226,7 +226,7 @@ static void test_inside_callbacks(void)
 	struct world w;
 	struct ask first = {0}, last = {0}, same = {0}, other = {0};
 
-	world_init(&w, "a.test 60 A 127.0.0.5\na.test DELAY 100\nb.test 60 A 127.0.0.6\n", 10000, 1);
+	world_init(&w, "a.test 60 A 127.0.0.5\na.test DELAY 500\nb.test 60 A 127.0.0.6\n", 10000, 1);
 	first.then = cancel_other;
 	first.then_arg = &last;
 	same.then = ask_again;

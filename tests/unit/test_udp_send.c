@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -213,7 +214,8 @@ static void test_an_earlier_error(void)
 		close(to);
 		CU_ASSERT_EQUAL(connect(fd, &a.sa, a.len), 0);
 		CU_ASSERT_EQUAL(send(fd, "x", 1, 0), 1);
-		usleep(20000);
+		struct pollfd p = {.fd = fd};
+		CU_ASSERT_EQUAL(poll(&p, 1, 20000), 1); /* POLLERR: ICMP has spoken */
 		to = open_at(&a, 0);
 		reset();
 		for (int i = 0; i < 9; i++)
