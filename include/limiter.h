@@ -25,6 +25,7 @@ struct limiter_entry;
 /* Borrowed for the limiter's life; NULL: no limits of that kind. seed: random numbers that clients do not know. */
 struct limiter_setup {
 	const struct limit_rules *connections, *rate, *bandwidth;
+	unsigned ipv6_bits; /* of an IPv6 address that say who a client is; 0: all */
 	uint64_t seed[2];
 };
 

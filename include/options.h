@@ -71,6 +71,7 @@ struct service_options {
 	unsigned so_mark;	       /* of connections to targets; 0: none */
 	const char *interface;	       /* of connections to targets: checked text in the metadata; NULL: none */
 	const char *netns, *netns_out; /* where it listens, where it connects; NULL: the process's own */
+	unsigned limit_ipv6_bits;      /* limits: bits of an IPv6 address that say who a client is; default 128 */
 	bool transparent;	       /* connect from the client's address */
 };
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "access.h"
 
@@ -31,6 +32,41 @@ static int find_limits(const struct limit_rules *made, const struct limiter_conf
 	return name && !*out ? -EINVAL : 0;
 }
 
+/* Clients inside one network are one: a rule about some of them has nobody to apply to. */
+static int check_prefix(const struct limit_rules *rules, const struct service_config *svc, struct config_error *err)
+{
+	unsigned bits = svc->opt.limit_ipv6_bits;
+
+	for (size_t i = 0; rules && bits && i < rules->count; i++) {
+		const struct limit_rule *rule = &rules->rules[i];
+		if (rule->key != LIMIT_NETWORK || rule->network.family != AF_INET6 || rule->network.bits <= bits)
+			continue;
+		snprintf(err->text, sizeof(err->text),
+			 "%s: limiter.ipv6Prefix=%u: a limit is about a smaller IPv6 network, of %u bits",
+			 svc->origin ? svc->origin : svc->name, bits, rule->network.bits);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_unlimited(const struct service_config *svc, struct config_error *err)
+{
+	if (!svc->opt.limit_ipv6_bits || svc->opt.limit_ipv6_bits == 128)
+		return 0;
+	snprintf(err->text, sizeof(err->text), "%s: limiter.ipv6Prefix: the service has no limits",
+		 svc->origin ? svc->origin : svc->name);
+	return -EINVAL;
+}
+
+static int check_prefixes(const struct limiter_setup *setup, const struct service_config *svc, struct config_error *err)
+{
+	int rc = check_prefix(setup->connections, svc, err);
+
+	if (!rc)
+		rc = check_prefix(setup->rate, svc, err);
+	return rc ? rc : check_prefix(setup->bandwidth, svc, err);
+}
+
 static int make_limiter(struct access_rules *rules, const struct access *a, const struct service_config *svc,
 			struct config_error *err)
 {
@@ -44,7 +80,10 @@ static int make_limiter(struct access_rules *rules, const struct access *a, cons
 	if (find_limits(a->rlimiters, cfg->rlimiters, cfg->rlimiter_count, svc->rlimiter, &setup.rate))
 		return missing(err, svc, "rlimiter", svc->rlimiter);
 	if (!setup.bandwidth && !setup.connections && !setup.rate)
-		return 0;
+		return check_unlimited(svc, err);
+	if (check_prefixes(&setup, svc, err))
+		return -EINVAL;
+	setup.ipv6_bits = svc->opt.limit_ipv6_bits;
 	arc4random_buf(setup.seed, sizeof(setup.seed));
 	return limiter_new(&rules->limiter, &setup);
 }

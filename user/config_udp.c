@@ -23,7 +23,7 @@ static const char *const with_udp[] = {
 	"proxyProtocol.versions", "proxyProtocol.crc32c", "proxyProtocol.unspec", "proxyProtocol.v4InTCP6", "proxyProtocol.logTLV",
 	"proxyProtocol.dst", "proxyProtocol.pass", "proxyProtocol.add", "proxyProtocol.sendCrc32c",
 	"idleTimeout", "keepalive", "reuseport",
-	"transparent", "so_mark", "interface", "netns", "netns.out", NULL,
+	"limiter.ipv6Prefix", "transparent", "so_mark", "interface", "netns", "netns.out", NULL,
 };
 
 bool config_is_udp(const struct service_config *svc)

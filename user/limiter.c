@@ -184,6 +184,23 @@ static bool find_rules(const struct limiter *l, const struct addr *client, struc
 	return out->connections_rule || out->rate_rule || out->bandwidth_rule;
 }
 
+/* The network that counts as one client has the address's place. */
+static struct addr client_of(const struct limiter *l, const struct addr *client)
+{
+	struct addr who = *client;
+	unsigned bits = l->cfg.ipv6_bits;
+
+	addr_unmap(&who);
+	if (!bits || addr_family(&who) != AF_INET6)
+		return who;
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned kept = bits > i * 8 ? bits - i * 8 : 0;
+		if (kept < 8)
+			who.in6.sin6_addr.s6_addr[i] &= (uint8_t)(0xff00 >> kept);
+	}
+	return who;
+}
+
 static void ip_key(const struct addr *client, uint8_t out[16])
 {
 	struct addr wide = *client;
@@ -198,11 +215,12 @@ static enum limiter_verdict enter_client(struct limiter *l, struct limiter_lease
 					 uint64_t now_ns)
 {
 	struct limiter_entry rules = {0};
+	struct addr who = client_of(l, client);
 	uint8_t ip[16];
 
-	if (!find_rules(l, client, &rules))
+	if (!find_rules(l, &who, &rules))
 		return LIMITER_PASS;
-	ip_key(client, ip);
+	ip_key(&who, ip);
 	uint64_t hash = siphash(l->cfg.seed, ip, sizeof(ip));
 	struct limiter_shard *shard = shard_of(l, hash);
 	pthread_mutex_lock(&shard->lock);

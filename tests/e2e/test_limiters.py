@@ -74,6 +74,34 @@ def clients_of_a_proxy_are_counted_one_by_one():
     lib.until(lambda: let_in("127.0.0.1", v1("10.0.0.1", 6, "10.0.0.9", 2)), "a reset frees the place")
 
 
+def count_ipv6_clients(more, others):
+    """others: is another address of the same 64 bits another client?"""
+    echo_server(8000)
+    gost(limited("c", "$$ 1", "2001:db8:9::/48 2", more=f"  metadata: {{proxyProtocol: 1, proxyProtocol.wait: 100ms{more}}}\n"))
+
+    def six(address):
+        return v2(address, 1, "2001:db8::9", 2)
+
+    held = [client("127.0.0.1", data=six("2001:db8:1:2::1")), client("127.0.0.1", data=v1("10.0.0.1", 1, "10.0.0.9", 2))]
+    check(all(answers(s) for s in held), "the first of each family")
+    same(let_in("127.0.0.1", six("2001:db8:1:2:ffff::7")), others, "another address of the same 64 bits")
+    check(let_in("127.0.0.1", six("2001:db8:1:3::1")), "another network")
+    check(let_in("127.0.0.1", v1("10.0.0.2", 1, "10.0.0.9", 2)), "another IPv4 client")
+    held += [client("127.0.0.1", data=six(f"2001:db8:9::{i}")) for i in (1, 2)]
+    check(all(answers(s) for s in held), "two where a rule of the network says two")
+    same(let_in("127.0.0.1", six("2001:db8:9::3")), others, "a third one there")
+
+
+@case
+def ipv6_clients_are_counted_by_address():
+    count_ipv6_clients("", True)
+
+
+@case
+def ipv6_clients_of_one_network_may_count_as_one():
+    count_ipv6_clients(", limiter.ipv6Prefix: 64", False)
+
+
 # --- connections per second ---
 @case
 def new_connections_come_at_the_rate():

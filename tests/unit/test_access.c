@@ -28,7 +28,10 @@ static struct resolver_section resolvers[] = {
 	{.name = "t", .servers = NAMES("tcp://10.0.0.1"), .prefer_ipv4 = true},
 };
 static struct limiter_config limiters[] = {{.name = "l", .limits = NAMES("$$ 1MB"), .origin = "g.yml:7:5"}};
-static struct limiter_config climiters[] = {{.name = "c", .limits = NAMES("$$ 1"), .origin = "g.yml:8:5"}};
+static struct limiter_config climiters[] = {
+	{.name = "c", .limits = NAMES("$$ 1"), .origin = "g.yml:8:5"},
+	{.name = "six", .limits = NAMES("10.1.1.1 1", "2001:db8::/64 1", "2001:db8::/65 1")},
+};
 static struct limiter_config rlimiters[] = {{.name = "r", .limits = NAMES("$$ 1"), .origin = "g.yml:9:5"}};
 static struct auth_config users[] = {{"a", "1"}, {"b", "2"}};
 static struct auther_config authers[] = {{.name = "two", .auths = users, .count = 2}, {.name = "none"}};
@@ -37,7 +40,7 @@ static const struct access_config model = {
 	.authers = authers, .auther_count = 2, .admissions = admissions, .admission_count = 2,
 	.bypasses = bypasses, .bypass_count = 1, .hosts = hosts, .hosts_count = 1,
 	.resolvers = resolvers, .resolver_count = 2, .limiters = limiters, .limiter_count = 1,
-	.climiters = climiters, .climiter_count = 1, .rlimiters = rlimiters, .rlimiter_count = 1,
+	.climiters = climiters, .climiter_count = 2, .rlimiters = rlimiters, .rlimiter_count = 1,
 };
 
 static struct addr ip(const char *text)
@@ -113,6 +116,9 @@ static void test_missing(void)
 		{{.climiter = "l"}, "g.yml:1:1: there is no climiter \"l\""},
 		{{.rlimiter = "x"}, "g.yml:1:1: there is no rlimiter \"x\""},
 		{{.authers = NAMES("two", "x")}, "g.yml:1:1: there is no auther \"x\""},
+		{{.opt.limit_ipv6_bits = 64}, "g.yml:1:1: limiter.ipv6Prefix: the service has no limits"},
+		{{.opt.limit_ipv6_bits = 64, .climiter = "six"},
+		 "g.yml:1:1: limiter.ipv6Prefix=64: a limit is about a smaller IPv6 network, of 65 bits"},
 	};
 	struct access a;
 	struct config_error err;

@@ -41,7 +41,8 @@ static void fixture_init(struct fixture *f, const char *connections, const char 
 	parse(&f->connections, LIMIT_CONNECTIONS, connections);
 	parse(&f->rate, LIMIT_RATE, rate);
 	parse(&f->bandwidth, LIMIT_BANDWIDTH, bandwidth);
-	struct limiter_setup cfg = {&f->connections, &f->rate, &f->bandwidth, {1, 2}};
+	struct limiter_setup cfg = {
+		.connections = &f->connections, .rate = &f->rate, .bandwidth = &f->bandwidth, .seed = {1, 2}};
 	CU_ASSERT_EQUAL_FATAL(limiter_new(&f->l, &cfg), 0);
 }
 
@@ -264,6 +265,38 @@ static void test_datagrams(void)
 	fixture_fini(&f);
 }
 
+static void count_prefix(unsigned bits, const char *same, const char *other)
+{
+	struct fixture f;
+	struct limiter_lease a = {0}, b = {0}, c = {0}, d = {0}, e = {0};
+
+	fixture_init(&f, "$$ 1", "", "");
+	limiter_free(f.l);
+	struct limiter_setup cfg = {.connections = &f.connections, .seed = {1, 2}, .ipv6_bits = bits};
+	CU_ASSERT_EQUAL_FATAL(limiter_new(&f.l, &cfg), 0);
+	CU_ASSERT_EQUAL(enter(&f, &a, "2001:db8:1:2::1", 0), LIMITER_PASS);
+	CU_ASSERT_EQUAL(enter(&f, &b, same, 0), LIMITER_CONNECTIONS);
+	CU_ASSERT_EQUAL(enter(&f, &c, other, 0), LIMITER_PASS);
+	CU_ASSERT_EQUAL(enter(&f, &d, "10.0.0.1", 0), LIMITER_PASS); /* IPv4 has nothing to do with it */
+	CU_ASSERT_EQUAL(enter(&f, &e, "10.0.0.2", 0), LIMITER_PASS);
+	limiter_leave(f.l, &a, 0);
+	CU_ASSERT_EQUAL(enter(&f, &b, same, 0), LIMITER_PASS);
+	limiter_leave(f.l, &b, 0);
+	limiter_leave(f.l, &c, 0);
+	limiter_leave(f.l, &d, 0);
+	limiter_leave(f.l, &e, 0);
+	fixture_fini(&f);
+}
+
+static void test_prefix(void)
+{
+	count_prefix(0, "2001:db8:1:2::1", "2001:db8:1:2::2");
+	count_prefix(128, "2001:db8:1:2::1", "2001:db8:1:2::2");
+	count_prefix(64, "2001:db8:1:2:ffff::9", "2001:db8:1:3::1");
+	count_prefix(60, "2001:db8:1:f::9", "2001:db8:1:12::1");
+	count_prefix(16, "2001:ffff::", "2002:db8:1:2::1");
+}
+
 static void *hammer(void *arg)
 {
 	struct fixture *f = arg;
@@ -304,7 +337,7 @@ static void test_threads(void)
 static const struct unit_case cases[] = {
 	{"connections", test_connections}, {"a refusal takes back", test_take_back}, {"rate", test_rate},
 	{"bounded", test_bounded},	   {"bandwidth", test_bandwidth},	      {"threads", test_threads},
-	{"datagrams", test_datagrams},
+	{"datagrams", test_datagrams},	   {"IPv6 prefix", test_prefix},
 };
 
 UNIT_MAIN("limiter", cases)
