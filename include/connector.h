@@ -18,6 +18,8 @@
 
 struct connector;
 struct connector_ops;
+struct datagram_framing;
+
 enum connector_result {
 	CONNECTOR_MORE,   /* feed it what comes next */
 	CONNECTOR_DONE,   /* the way is open */
@@ -27,7 +29,8 @@ enum connector_result {
 enum connector_command {
 	CONNECTOR_CONNECT,
 	CONNECTOR_BIND,     /* a port for one peer, whose connection this one becomes */
-	CONNECTOR_UDP,
+	CONNECTOR_UDP,      /* a way for datagrams to one target: framed as connector_ops.udp says */
+	CONNECTOR_UDP_BIND, /* a port for datagrams of many, framed as connector_ops.udp_bind says */
 	CONNECTOR_MUX_BIND, /* a port for many: behind the answer smux begins, each peer is a stream that the proxy opens */
 };
 
@@ -73,6 +76,7 @@ struct connector_ops {
 	enum connector_result (*input)(struct connector *c, const uint8_t *data, size_t len, size_t *consumed);
 	/* What a stream begins with (CONNECTOR_MUX_BIND): who is there. NULL: the protocol has no such command. */
 	enum connector_result (*visitor)(const uint8_t *data, size_t len, struct addr *peer, size_t *consumed);
+	const struct datagram_framing *udp, *udp_bind; /* NULL: the protocol carries no datagrams */
 };
 
 extern const struct connector_ops connector_tcp_ops;

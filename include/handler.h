@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct route_result;
 struct session;
 
 /* Why there is no way to the target. */
@@ -38,6 +39,8 @@ struct handler_ops {
 	void (*input)(struct session *s);
 	/* The upstream is there: session_reply() the good news; or session_take(). NULL: nothing to say. */
 	void (*connected)(struct session *s);
+	/* The same where s->datagrams was set: a datagram socket, or a stream framed as res->last says. Ends in session_take(). */
+	void (*datagrams)(struct session *s, const struct route_result *res);
 	/* It cannot be had: session_refuse(). NULL: the client is reset. */
 	void (*refused)(struct session *s, enum dial_outcome why);
 	/* The process ends: who only waits for others should end, too. NULL: nobody does. */

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,8 +34,9 @@ struct route_result {
 	struct loop_io *io;
 	struct tls_conn *tls;      /* the taker's from now on; NULL: plain */
 	struct addr at;            /* what the socket is connected to, or what failed */
+	const char *target;        /* what the last hop was told: a name or an address */
 	struct addr bound;         /* what the last hop said; may be unset */
-	const struct connector_ops *last; /* of the last hop; NULL: no chain */
+	const struct connector_ops *last; /* of the last hop; NULL: no chain, or none for this target */
 	const uint8_t *surplus;    /* bytes behind the last hop's answer: the target's first */
 	size_t surplus_len;
 	const struct connector_ops *late; /* whose answers are still to come, in front of the target's first byte */
@@ -51,7 +53,8 @@ struct route_request {
 	const struct chain *chain; /* NULL: straight to the target */
 	const char *host;          /* of the target; "" = this machine */
 	uint16_t port;
-	enum connector_command command; /* what the last hop is asked for */
+	enum connector_command command; /* what the last hop is asked for; CONNECTOR_UDP without one: a connected datagram socket */
+	bool whole;                /* of that socket: datagrams are never fragmented */
 	const struct listener_options *socket_opt; /* without a chain */
 	const struct addr *client; /* whose address a transparent socket takes; NULL: nobody's */
 	uint64_t timeout_ns;       /* of one attempt, all hops together */

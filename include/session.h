@@ -81,6 +81,7 @@ struct session {
 	bool proxy_addrs; /* client and client_dst come from a PROXY header */
 	uint8_t proxy_version;
 	uint8_t retries_left;
+	bool datagrams;    /* set by the handler: a way for datagrams is wanted */
 	bool trusted;      /* its peer may claim to speak for others */
 	bool preface_late; /* the wait for a silent client is over */
 	int node; /* index into the service's nodes, -1 before the first choice */
@@ -174,6 +175,8 @@ void session_take(struct session *s, loop_io_fn on_client, loop_io_fn on_upstrea
  * session is gone.
  */
 int session_adopt(struct session *s, int fd, const struct addr *peer);
+/* What each datagram for the target begins with: its length (0: nothing), or -errno: it cannot be said. */
+ssize_t session_datagram_header(struct session *s, uint8_t *out, size_t cap);
 /* Closes the upstream; the next request is a new handshake. */
 void session_again(struct session *s);
 /* The pair takes over; flow_hold() what user space still has. */

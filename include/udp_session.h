@@ -83,13 +83,16 @@ struct udp_session {
 	struct udp_entry entry;
 	struct udp_service *service;
 	struct udp_session *next_dead;
-	struct loop_io io; /* connected to the target; fd -1 until there is one */
+	struct loop_io io; /* connected to the target, or to the first hop; fd -1 until there is one */
 	struct limiter_lease lease;
+	struct route *route;     /* through a chain: being found */
+	struct udp_chain *chain; /* the same, and what is sent through it */
 	struct resolver_request lookup;
 	struct selector_pick pick;
 	int node;
 	unsigned attempts;
 	unsigned burst; /* answers to ask for at once: as many as came lately */
+	bool framed; /* io is a stream, its datagrams are the chain's */
 	bool ended, proxy_addrs, header_sent, refused, too_big, answered;
 	uint8_t proxy_version;
 	uint16_t header_len;
@@ -125,6 +128,8 @@ bool udp_receive(struct udp_service *u, struct udp_arrival *in);
 /* --- udp_header.c --- */
 /* The header for the session's target, if it gets one. False: the session has ended. */
 bool udp_header_build(struct udp_session *s);
+/* The same for a hop of the chain, into out: its length, or -errno. */
+ssize_t udp_header_hop(const struct udp_session *s, const struct proxy_send *plan, uint8_t *out, size_t cap);
 /* The datagram came with other TLVs than the session's last one. */
 bool udp_header_differs(const struct udp_session *s, const struct udp_arrival *in);
 /* Where a header is remembered, its sender's session is one client's: this datagram is another's. */
@@ -141,8 +146,14 @@ struct udp_session *udp_session_new(struct udp_service *u, const struct udp_key 
 void udp_session_forward(struct udp_session *s, const struct iovec *data, unsigned count);
 /* The target is known and fd connected to it: what was held goes out. */
 void udp_session_connected(struct udp_session *s, int fd);
+/* The same, where io is in place. */
+void udp_session_opened(struct udp_session *s);
 void udp_session_end(struct udp_session *s, const char *reason);
 void udp_session_bury(struct udp_service *u); /* frees the ended ones */
+/* An answer; sent with the next udp_service_flush(), until when its bytes must stay. */
+void udp_session_answer(struct udp_session *s, const struct iovec *data);
+/* The target is there: said once. */
+void udp_session_answered(struct udp_session *s);
 
 /* --- udp_access.c: false: dropped, and told --- */
 bool udp_access_admits(struct udp_service *u, const struct udp_arrival *in, const struct addr *who, const char *text);
@@ -153,8 +164,20 @@ void udp_access_leave(struct udp_service *u, struct limiter_lease *lease); /* id
 bool udp_access_takes(struct udp_session *s, enum limiter_way way, size_t bytes);
 
 /* --- udp_dial.c --- */
-void udp_dial(struct udp_session *s); /* ends in udp_session_connected() or udp_session_end(), now or later */
+void udp_dial(struct udp_session *s); /* ends in udp_session_connected() or _opened() or _end(), now or later */
 void udp_dial_cancel(struct udp_session *s);
+/* There is no way to the target: another one, unless it is the chain's fault; or the end. */
+void udp_dial_failed(struct udp_session *s, enum dial_outcome outcome, const char *text);
+uint32_t udp_dial_hash(const struct udp_session *s);
+
+/* --- udp_chain.c --- */
+void udp_chain_dial(struct udp_session *s); /* as udp_dial(), for the node chosen */
+void udp_chain_cancel(struct udp_session *s);
+/* Queues one datagram that lies in count parts: 0, or -errno: dropped. */
+int udp_chain_put(struct udp_session *s, const struct iovec *part, size_t count);
+void udp_chain_flush(struct udp_session *s); /* may end the session */
+void udp_chain_stop(struct udp_session *s);  /* in order, before its socket is closed */
+void udp_chain_free(struct udp_session *s);
 
 /* --- udp_log.c --- */
 void udp_log_open(const struct udp_session *s);

@@ -23,11 +23,6 @@ static bool has_datagram_tunnel(const struct service_config *svc)
 	return svc->listener_chain && config_is_udp(svc);
 }
 
-static bool has_datagram_chain(const struct service_config *svc)
-{
-	return svc->chain && config_is_udp(svc);
-}
-
 /* Port forwarding asks nobody: a password there would protect nothing. */
 static bool has_useless_auth(const struct service_config *svc)
 {
@@ -49,7 +44,6 @@ static const struct {
 } service_rows[] = {
 	{"a listener's chain (but for rtcp)", has_listener_chain},
 	{"rudp through a chain (datagrams in a tunnel)", has_datagram_tunnel},
-	{"a chain of a udp service", has_datagram_chain},
 	{"user and password for port forwarding", has_useless_auth},
 	{"strategy parallel of a udp service", has_datagram_race},
 	{NULL, NULL},

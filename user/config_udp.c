@@ -26,28 +26,34 @@ static const char *const with_udp[] = {
 	"limiter.ipv6Prefix", "transparent", "so_mark", "interface", "netns", "netns.out", NULL,
 };
 
+static const char *const with_chain[] = {"dialTimeout", NULL};
+
 bool config_is_udp(const struct service_config *svc)
 {
 	return config_list_has(datagram_types, svc->listener_type);
 }
 
-static int check_keys(const struct metadata *md, bool udp, struct config_error *err)
+bool config_key_fits(const char *key, const struct service_config *svc)
+{
+	bool chain = svc->chain || svc->listener_chain;
+
+	if (!config_is_udp(svc))
+		return !config_list_has(udp_only, key);
+	return config_list_has(udp_only, key) || config_list_has(with_udp, key) ||
+	       (chain && config_list_has(with_chain, key));
+}
+
+static int check_keys(const struct service_config *svc, const struct metadata *md, struct config_error *err)
 {
 	for (size_t i = 0; i < md->count; i++) {
 		const char *key = md->entries[i].key;
-		if (udp && !config_list_has(udp_only, key) && !config_list_has(with_udp, key))
-			return config_fail(err, "key \"%s\" means nothing for a udp service", key);
-		if (!udp && config_list_has(udp_only, key))
-			return config_fail(err, "key \"%s\" is for udp services", key);
+		if (config_key_fits(key, svc))
+			continue;
+		return config_is_udp(svc) ? config_fail(err, "key \"%s\" means nothing for a udp service%s", key,
+							config_list_has(with_chain, key) ? " without a chain" : "")
+					  : config_fail(err, "key \"%s\" is for udp services", key);
 	}
 	return 0;
-}
-
-bool config_key_fits(const char *key, const struct service_config *svc)
-{
-	bool udp = config_is_udp(svc);
-
-	return udp ? config_list_has(udp_only, key) || config_list_has(with_udp, key) : !config_list_has(udp_only, key);
 }
 
 static int check_version(int version, struct config_error *err)
@@ -77,11 +83,11 @@ int config_check_udp(struct service_config *svc, struct config_error *err)
 	if (udp ? strcasecmp(svc->handler_type, svc->listener_type) : config_list_has(datagram_types, svc->handler_type))
 		return config_fail(err, "handler \"%s\" does not go with listener \"%s\"", svc->handler_type,
 				   svc->listener_type);
-	rc = check_keys(&svc->metadata, udp, err);
+	rc = check_keys(svc, &svc->metadata, err);
 	if (!rc)
-		rc = check_keys(&svc->handler_metadata, udp, err);
+		rc = check_keys(svc, &svc->handler_metadata, err);
 	if (!rc)
-		rc = check_keys(&svc->listener_metadata, udp, err);
+		rc = check_keys(svc, &svc->listener_metadata, err);
 	if (rc || !udp)
 		return rc;
 	/* Version 1 is a text for streams: only who asks for it gets it. */

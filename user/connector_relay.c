@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * connector_relay.c - asks a relay server for a connection (CONNECT) or for a listening port (BIND, always for many).
+ * connector_relay.c - asks a relay server for a connection (CONNECT) or for a listening port (BIND, always for many), of TCP
+ * or UDP.
  *
  * Why the answer to a CONNECT is not waited for, unless nodelay says so: GOST's server sends it glued to the first payload of
  * the target (its nodelay is off by default). Waiting would stall every protocol in which the client speaks first;
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "proto_datagram.h"
 #include "proto_relay.h"
 
 /* Features in GOST's order: the network comes first with CONNECT, where it is only named when it is not TCP. */
@@ -32,21 +34,30 @@ static void add_bind(struct relay_builder *b, const struct connector_request *re
 {
 	if (req->user)
 		relay_add_user(b, req->user, req->password ? req->password : "");
-	relay_add_network(b, RELAY_NET_TCP);
+	relay_add_network(b, req->command == CONNECTOR_UDP_BIND ? RELAY_NET_UDP : RELAY_NET_TCP);
 	relay_add_host(b, req->host, req->port);
+}
+
+/* With the deprecated flag where it is for datagrams, as GOST has it. */
+static uint8_t code_of(enum connector_command command)
+{
+	bool udp = command == CONNECTOR_UDP || command == CONNECTOR_UDP_BIND;
+	bool binds = command == CONNECTOR_MUX_BIND || command == CONNECTOR_UDP_BIND;
+
+	return (uint8_t)((binds ? RELAY_BIND : RELAY_CONNECT) | (udp ? RELAY_FLAG_UDP : 0));
 }
 
 static int begin(struct connector *c)
 {
 	const struct connector_request *req = c->req;
-	bool binds = req->command == CONNECTOR_MUX_BIND;
+	bool binds = req->command == CONNECTOR_MUX_BIND || req->command == CONNECTOR_UDP_BIND;
 	struct relay_builder b;
 
 	if (req->command == CONNECTOR_BIND) {
 		snprintf(c->error, sizeof(c->error), "the relay protocol opens no port for a single peer");
 		return -EINVAL;
 	}
-	relay_begin(&b, binds ? RELAY_BIND : RELAY_CONNECT, c->out, sizeof(c->out));
+	relay_begin(&b, code_of(req->command), c->out, sizeof(c->out));
 	if (binds)
 		add_bind(&b, req);
 	else
@@ -105,4 +116,6 @@ const struct connector_ops connector_relay_ops = {
 	.begin = begin,
 	.input = input,
 	.visitor = visitor,
+	.udp = &datagram_counted,
+	.udp_bind = &datagram_addressed,
 };

@@ -6,7 +6,7 @@
  * client that waits for it wait for ever; one that does not wait takes it off just as well.
  * With a forwarder the requested address is ignored, as in GOST. A message that is not of the protocol is not answered.
  * Owns: nothing. Never: answers before it knows.
- * See: include/proto_relay.h, user/handler_endpoint.c (BIND).
+ * See: include/proto_relay.h, user/handler_relay_udp.c (datagrams), user/handler_endpoint.c (BIND).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,11 +14,10 @@
 
 #include "handler.h"
 #include "handler_endpoint.h"
-#include "proto_relay.h"
-#include "session.h"
+#include "handler_relay.h"
+#include "selector.h"
 
-/* Answers with a status and ends the session in order. */
-static void relay_refuse(struct session *s, enum relay_status status, const char *reason, const char *text)
+void relay_refuse(struct session *s, enum relay_status status, const char *reason, const char *text)
 {
 	uint8_t reply[RELAY_FIXED];
 	struct relay_builder b;
@@ -99,6 +98,11 @@ static void open_port(struct session *s, const struct relay_message *m)
 
 /* --- requests -------------------------------------------------------------------------------------------------------- */
 
+static bool is_for_datagrams(const struct relay_message *m)
+{
+	return m->code & RELAY_FLAG_UDP || m->network == RELAY_NET_UDP;
+}
+
 static void connect_to(struct session *s, const struct relay_message *m)
 {
 	char host[RELAY_HOST_MAX] = "";
@@ -110,7 +114,10 @@ static void connect_to(struct session *s, const struct relay_message *m)
 		port = m->at[0].port;
 	}
 	session_consume(s, m->consumed);
-	if (s->svc->node_count)
+	s->datagrams = is_for_datagrams(m);
+	if (s->datagrams && selector_strategy(s->svc->selector) == SELECTOR_PARALLEL)
+		relay_refuse(s, RELAY_UNAVAILABLE, "bad-request", "strategy parallel is not for datagrams");
+	else if (s->svc->node_count)
 		session_connect(s);
 	else if (!host[0] || !port)
 		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request names no address");
@@ -121,12 +128,11 @@ static void connect_to(struct session *s, const struct relay_message *m)
 static void on_request(struct session *s, const struct relay_message *m)
 {
 	uint8_t command = m->code & RELAY_COMMAND_MASK;
-	bool udp = m->code & RELAY_FLAG_UDP || m->network == RELAY_NET_UDP;
 
 	if (!authenticated(s, m))
 		relay_refuse(s, RELAY_UNAUTHORIZED, "unauthorized", "wrong or missing credentials");
-	else if (udp)
-		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request is for datagrams (UDP), which are not served here");
+	else if (command == RELAY_BIND && is_for_datagrams(m))
+		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request is for a port for datagrams (UDP), which is not served here");
 	else if (command > RELAY_BIND || m->network > RELAY_NET_UDP)
 		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request is for something that is not served here");
 	else if (command == RELAY_BIND)
@@ -180,12 +186,18 @@ static void relay_refused(struct session *s, enum dial_outcome why)
 
 static void relay_drain(struct session *s)
 {
-	endpoint_drain(s->handshake);
+	if (s->datagrams)
+		relay_udp_drain(s);
+	else
+		endpoint_drain(s->handshake);
 }
 
 static void relay_release(struct session *s)
 {
-	endpoint_release(s->handshake);
+	if (s->datagrams)
+		relay_udp_free(s->handshake);
+	else
+		endpoint_release(s->handshake);
 	s->handshake = NULL;
 }
 
@@ -195,6 +207,7 @@ const struct handler_ops handler_relay_ops = {
 	.start = relay_start,
 	.input = relay_input,
 	.connected = relay_connected,
+	.datagrams = relay_udp_begin,
 	.refused = relay_refused,
 	.drain = relay_drain,
 	.release = relay_release,

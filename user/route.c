@@ -13,10 +13,13 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "hosts.h"
 #include "matcher.h"
+#include "proto_datagram.h"
 #include "route_walk.h"
+#include "udp_socket.h"
 
 static void attempt(struct route *r);
 
@@ -70,6 +73,7 @@ void route_succeed(struct route *r, struct loop_io *io)
 
 	if (r->walk) {
 		struct hop_line *line = &r->walk->line;
+		res.target = r->walk->target[0] ? r->walk->target : r->req.host;
 		res.bound = r->walk->connector.bound;
 		res.last = r->walk->connector.ops;
 		res.surplus = line->in;
@@ -145,6 +149,37 @@ static void on_hop_io(struct loop_io *io, uint32_t events)
 	route_walk_on((struct route *)((char *)io - offsetof(struct route, io)));
 }
 
+/* --- a datagram socket: connecting it only asks for a way ---------------------------------------------------------- */
+
+static int connect_datagrams(struct route *r, const struct addr *to)
+{
+	const struct listener_options *opt = r->req.socket_opt;
+	struct addr from;
+	int fd = udp_socket_connect(to, r->req.whole, opt->place, r->req.client, &from);
+
+	if (fd < 0)
+		return fd;
+	r->at = *to;
+	int err = loop_io_add(r->req.loop, &r->io, fd, EPOLLIN, NULL);
+	if (err)
+		close(fd);
+	return err;
+}
+
+static void open_datagrams(struct route *r, const struct addr *addrs, size_t count)
+{
+	int err = -EADDRNOTAVAIL;
+
+	for (size_t i = 0; i < count && err; i++)
+		err = connect_datagrams(r, &addrs[i]);
+	if (!err) {
+		route_succeed(r, &r->io);
+		return;
+	}
+	dial_error("udp", err, r->req.socket_opt, r->req.client, &addrs[0], r->error);
+	route_fail(r, DIAL_UNREACHABLE);
+}
+
 /* --- dialing ---------------------------------------------------------------------------------------------------- */
 
 static enum dial_outcome outcome_of(int status)
@@ -207,6 +242,10 @@ static void on_resolved(struct resolver_request *lookup, int status, const struc
 		return;
 	}
 	r->at = addrs[0];
+	if (!r->walk && r->req.command == CONNECTOR_UDP) {
+		open_datagrams(r, addrs, count);
+		return;
+	}
 	opt.client = r->req.client;
 	if (dial_start(&r->dial, r->req.loop, addrs, count, &opt, r->req.timeout_ns, on_dialed, r) < 0)
 		route_out_of_memory(r);
@@ -299,7 +338,7 @@ static void leave_chain(struct route *r)
 {
 	free(r->walk);
 	r->walk = NULL;
-	if (r->req.command == CONNECTOR_CONNECT) {
+	if (r->req.command == CONNECTOR_CONNECT || r->req.command == CONNECTOR_UDP) {
 		attempt(r);
 		return;
 	}
@@ -341,15 +380,30 @@ static void on_target_resolved(struct resolver_request *lookup, int status, cons
 	walk_or_dial(r);
 }
 
+/* Does any node that may be the last want the target's address with each datagram? A name would be looked up there as often. */
+static bool wants_address(const struct route *r)
+{
+	const struct chain_hop *last = &r->req.chain->hops[r->req.chain->hop_count - 1];
+
+	for (size_t i = 0; r->req.command == CONNECTOR_UDP && i < last->node_count; i++)
+		if (last->nodes[i].connector->udp && last->nodes[i].connector->udp->addressed)
+			return true;
+	return false;
+}
+
 /* A chain is told an address where the service has its own way to find one. */
 void route_run(struct route *r)
 {
+	struct resolver *resolver = r->req.target_resolver;
 	struct addr addrs[HOSTS_ADDRS_MAX];
+
+	if (r->walk && !resolver && wants_address(r))
+		resolver = r->req.resolver;
 
 	if (r->walk && r->req.hosts && hosts_find(r->req.hosts, r->req.host, r->req.port, addrs))
 		on_target_resolved(&r->lookup, 0, addrs, 1, NULL);
-	else if (r->walk && r->req.target_resolver)
-		resolver_lookup(r->req.target_resolver, &r->lookup, r->req.host, r->req.port, on_target_resolved);
+	else if (r->walk && resolver)
+		resolver_lookup(resolver, &r->lookup, r->req.host, r->req.port, on_target_resolved);
 	else
 		walk_or_dial(r);
 }

@@ -194,13 +194,42 @@ static int check_bind(const struct service *svc, struct config_error *err)
 	return 0;
 }
 
+/* The same for datagrams, going out and coming in. */
+static bool carries(const struct connector_ops *connector, bool bind)
+{
+	return (bind ? connector->udp_bind : connector->udp) != NULL;
+}
+
+static int check_datagrams(const struct service *svc, const struct chain *chain, bool bind, struct config_error *err)
+{
+	const struct chain_hop *last = chain ? &chain->hops[chain->hop_count - 1] : NULL;
+
+	for (size_t i = 0; last && i < last->node_count; i++) {
+		const struct chain_node *node = &last->nodes[i];
+		if (carries(node->connector, bind))
+			continue;
+		snprintf(err->text, sizeof(err->text), "%s: %s cannot go through %s: %s carries no datagrams, only relay does",
+			 svc->cfg->origin, svc->cfg->handler_type, node->cfg->addr, node->cfg->connector_type);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_chains(const struct service *svc, struct config_error *err)
+{
+	if (!svc->datagram)
+		return check_bind(svc, err);
+	int rc = check_datagrams(svc, svc->chain, false, err);
+	return rc ? rc : check_datagrams(svc, svc->listener_chain, true, err);
+}
+
 static int find_chain(struct service *svc, const struct chains *chains, struct config_error *err)
 {
 	svc->chain = chains_find(chains, svc->cfg->chain);
 	svc->listener_chain = chains_find(chains, svc->cfg->listener_chain);
 	bool missing = svc->cfg->chain && !svc->chain;
 	if (!missing && (!svc->cfg->listener_chain || svc->listener_chain))
-		return check_bind(svc, err);
+		return check_chains(svc, err);
 	snprintf(err->text, sizeof(err->text), "%s: there is no chain \"%s\"", svc->cfg->origin,
 		 missing ? svc->cfg->chain : svc->cfg->listener_chain);
 	return -EINVAL;

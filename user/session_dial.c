@@ -103,7 +103,7 @@ static const struct proxy_send *header_plan(const struct session *s)
 	return s->node >= 0 ? &s->svc->nodes[s->node].send : &s->svc->send;
 }
 
-ssize_t session_build_header(struct session *s, const struct proxy_send *plan, uint8_t *out, size_t cap)
+static ssize_t build_header(struct session *s, const struct proxy_send *plan, bool datagram, uint8_t *out, size_t cap)
 {
 	char client[ADDR_TEXT_MAX];
 	struct proxy_send_facts facts = {
@@ -111,6 +111,7 @@ ssize_t session_build_header(struct session *s, const struct proxy_send *plan, u
 		.dst = plan->dst_local ? s->local : s->client_dst,
 		.tlvs = s->tlvs,
 		.tlvs_len = s->tlvs_len,
+		.datagram = datagram,
 		.unique_id = s->unique_id,
 		.client = addr_format(&s->client, client),
 		.service = s->svc->cfg->name,
@@ -118,6 +119,21 @@ ssize_t session_build_header(struct session *s, const struct proxy_send *plan, u
 	};
 
 	return proxy_send_build(plan, &facts, out, cap);
+}
+
+ssize_t session_build_header(struct session *s, const struct proxy_send *plan, uint8_t *out, size_t cap)
+{
+	return build_header(s, plan, false, out, cap);
+}
+
+/* Version 1 is a text for streams. */
+ssize_t session_datagram_header(struct session *s, uint8_t *out, size_t cap)
+{
+	const struct proxy_send *plan = header_plan(s);
+
+	if (plan->version == 1)
+		return -EPROTONOSUPPORT;
+	return plan->version ? build_header(s, plan, true, out, cap) : 0;
 }
 
 /* Built in the worker's read buffer, which holds nothing between two events. */
@@ -228,6 +244,10 @@ static void open_forwarding(struct session *s, const struct route_result *res)
 
 static void connected(struct session *s, const struct route_result *res)
 {
+	if (s->datagrams) {
+		s->handler->datagrams(s, res);
+		return;
+	}
 	int err = hold_header(s);
 
 	if (!err && res->late_count)
@@ -307,6 +327,8 @@ void session_fill_request(struct session *s, const struct service_node *node, st
 		.chain = s->svc->chain,
 		.host = node ? node->host : s->target->host,
 		.port = node ? node->port : s->target->port,
+		.command = s->datagrams ? CONNECTOR_UDP : CONNECTOR_CONNECT,
+		.whole = s->datagrams && (node ? &node->send : &s->svc->send)->version,
 		.socket_opt = &s->svc->dial_opt,
 		.client = &s->client,
 		.timeout_ns = s->svc->cfg->opt.dial_timeout_ns,

@@ -22,9 +22,10 @@ static void try_node(struct udp_session *s);
 void udp_dial_cancel(struct udp_session *s)
 {
 	resolver_cancel(s->service->host->resolver, &s->lookup);
+	udp_chain_cancel(s);
 }
 
-static uint32_t client_hash(const struct udp_session *s)
+uint32_t udp_dial_hash(const struct udp_session *s)
 {
 	char ip[ADDR_TEXT_MAX];
 
@@ -36,7 +37,7 @@ static int pick_node(struct udp_session *s)
 {
 	const struct service *svc = s->service->svc;
 	enum selector_strategy strategy = selector_strategy(svc->selector);
-	uint32_t hash = strategy == SELECTOR_HASH ? client_hash(s) : 0;
+	uint32_t hash = strategy == SELECTOR_HASH ? udp_dial_hash(s) : 0;
 	uint32_t random = strategy == SELECTOR_RANDOM ? arc4random() : 0;
 
 	if (s->attempts++ >= ATTEMPTS_MAX)
@@ -44,13 +45,15 @@ static int pick_node(struct udp_session *s)
 	return selector_next(svc->selector, &s->pick, hash, random, loop_now(s->service->host->env.loop));
 }
 
-static void next_try(struct udp_session *s, const char *text)
+void udp_dial_failed(struct udp_session *s, enum dial_outcome outcome, const char *text)
 {
 	struct service *svc = s->service->svc;
 
 	udp_log_fault(s, LOG_ERROR, text);
-	selector_mark_failed(svc->selector, (size_t)s->node, loop_now(s->service->host->env.loop));
-	int node = pick_node(s);
+	/* A chain that is down says nothing about the target. */
+	if (outcome != DIAL_CHAIN)
+		selector_mark_failed(svc->selector, (size_t)s->node, loop_now(s->service->host->env.loop));
+	int node = outcome == DIAL_CHAIN ? -1 : pick_node(s);
 	if (node < 0) {
 		atomic_fetch_add(&svc->failed_dials, 1);
 		udp_session_end(s, "dial-failed");
@@ -64,7 +67,7 @@ static void connect_failed(struct udp_session *s, int err)
 {
 	char text[DIAL_ERROR_MAX];
 
-	next_try(s, dial_error("udp", err, &s->service->svc->dial_opt, &s->client, &s->upstream, text));
+	udp_dial_failed(s, DIAL_UNREACHABLE, dial_error("udp", err, &s->service->svc->dial_opt, &s->client, &s->upstream, text));
 }
 
 /* With a header in front a datagram may become too long for the path: that is to be seen, not to be fragmented. */
@@ -95,7 +98,7 @@ static void on_resolved(struct resolver_request *req, int status, const struct a
 	int fd = -EADDRNOTAVAIL;
 
 	if (status < 0) {
-		next_try(s, error);
+		udp_dial_failed(s, DIAL_UNRESOLVED, error);
 		return;
 	}
 	for (size_t i = 0; i < count && fd < 0; i++)
@@ -133,12 +136,14 @@ static void try_node(struct udp_session *s)
 	const struct service_node *node = &s->service->svc->nodes[s->node];
 
 	s->upstream = s->upstream_src = (struct addr){0};
-	if (!is_bypassed(s, node)) {
+	if (is_bypassed(s, node)) {
+		udp_log_fault(s, LOG_INFO, "bypass: this target is not allowed");
+		udp_session_end(s, "bypassed");
+	} else if (s->service->svc->chain) {
+		udp_chain_dial(s);
+	} else {
 		look_up(s, node);
-		return;
 	}
-	udp_log_fault(s, LOG_INFO, "bypass: this target is not allowed");
-	udp_session_end(s, "bypassed");
 }
 
 void udp_dial(struct udp_session *s)

@@ -49,6 +49,18 @@ static ssize_t build(struct udp_session *s, uint8_t **out)
 	return n;
 }
 
+/* A version that cannot say UDP says nobody. */
+ssize_t udp_header_hop(const struct udp_session *s, const struct proxy_send *plan, uint8_t *out, size_t cap)
+{
+	struct proxy_send_facts facts;
+	char client[ADDR_TEXT_MAX];
+
+	fill_facts(s, plan, client, &facts);
+	if (plan->version == 1)
+		facts.src = facts.dst = (struct addr){0};
+	return proxy_send_build(plan, &facts, out, cap);
+}
+
 static void no_memory(struct udp_session *s)
 {
 	udp_log_trouble(s->service, UDP_TROUBLE_RESOURCES, &s->peer, "no memory for the PROXY header of a udp session");

@@ -31,6 +31,7 @@ void udp_session_bury(struct udp_service *u)
 	for (struct udp_session *s; (s = u->dead);) {
 		u->dead = s->next_dead;
 		udp_header_free(s);
+		udp_chain_free(s);
 		free(s);
 	}
 }
@@ -60,6 +61,7 @@ void udp_session_end(struct udp_session *s, const char *reason)
 	s->ended = true;
 	s->reason = reason;
 	udp_dial_cancel(s);
+	udp_chain_stop(s);
 	loop_io_close(loop_of(s), &s->io);
 	drop_held(s);
 	udp_table_remove(&u->table, &s->entry);
@@ -153,6 +155,17 @@ static void prepare(struct udp_session *s, struct sending *out, unsigned i, cons
 	out->msg[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &out->iov[i][header ? 0 : 1], .msg_iovlen = header ? 2 : 1}};
 }
 
+static void send_to_chain(struct udp_session *s, struct sending *out, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct msghdr *msg = &out->msg[i].msg_hdr;
+		int err = udp_chain_put(s, msg->msg_iov, msg->msg_iovlen);
+		if (err)
+			on_send_failed(out, i, -err, true);
+	}
+	udp_chain_flush(s);
+}
+
 static void send_some(struct udp_session *s, const struct iovec *data, unsigned count)
 {
 	struct sending out;
@@ -165,7 +178,10 @@ static void send_some(struct udp_session *s, const struct iovec *data, unsigned 
 		prepare(s, &out, i, &data[i]);
 		s->in_bytes += data[i].iov_len;
 	}
-	udp_send(&s->service->sender, s->io.fd, out.msg, count, on_send_failed, &out);
+	if (s->framed)
+		send_to_chain(s, &out, count);
+	else
+		udp_send(&s->service->sender, s->io.fd, out.msg, count, on_send_failed, &out);
 	s->in_datagrams += count - out.failed;
 	s->in_bytes -= out.failed_bytes;
 	s->dropped += out.failed;
@@ -218,7 +234,7 @@ static void on_flush(struct loop_task *task)
 	udp_service_flush((struct udp_service *)((char *)task - offsetof(struct udp_service, flush_task)));
 }
 
-static void push_reply(struct udp_session *s, const struct iovec *data)
+void udp_session_answer(struct udp_session *s, const struct iovec *data)
 {
 	struct udp_replies *out = &s->service->replies;
 
@@ -250,12 +266,19 @@ static void take_replies(struct udp_session *s, unsigned first)
 		size_t at = 0, whole = back->iov[i].iov_len, segment = back->segment[i];
 		do {
 			size_t left = whole - at;
-			push_reply(s, &(struct iovec){(uint8_t *)back->iov[i].iov_base + at, left < segment ? left : segment});
+			udp_session_answer(s, &(struct iovec){(uint8_t *)back->iov[i].iov_base + at, left < segment ? left : segment});
 			at += segment;
 		} while (at < whole);
 	}
 	udp_table_touch(&s->service->table, &s->entry, loop_now(loop_of(s)));
 	loop_defer(loop_of(s), &s->service->flush_task, on_flush);
+}
+
+void udp_session_answered(struct udp_session *s)
+{
+	if (!s->answered)
+		selector_mark_good(s->service->svc->selector, (size_t)s->node);
+	s->answered = true;
 }
 
 static void on_upstream(struct loop_io *io, uint32_t events)
@@ -275,9 +298,7 @@ static void on_upstream(struct loop_io *io, uint32_t events)
 			target_refused(s, -n);
 		return;
 	}
-	if (!s->answered)
-		selector_mark_good(u->svc->selector, (size_t)s->node);
-	s->answered = true;
+	udp_session_answered(s);
 	s->burst = (unsigned)n < s->burst ? BURST_MIN : s->burst < UDP_BATCH ? s->burst * 2 : UDP_BATCH;
 	take_replies(s, first);
 }
@@ -286,14 +307,21 @@ static void on_upstream(struct loop_io *io, uint32_t events)
 
 void udp_session_connected(struct udp_session *s, int fd)
 {
+	if (loop_io_add(loop_of(s), &s->io, fd, EPOLLIN, on_upstream) < 0) {
+		close(fd);
+		udp_session_end(s, "no-memory");
+		return;
+	}
+	udp_session_opened(s);
+}
+
+void udp_session_opened(struct udp_session *s)
+{
 	struct iovec held[UDP_HELD_MAX];
 	unsigned count = s->held_count;
 
-	if (!udp_header_build(s) || loop_io_add(loop_of(s), &s->io, fd, EPOLLIN, on_upstream) < 0) {
-		close(fd);
-		udp_session_end(s, "no-memory"); /* unless it has ended already */
+	if (!udp_header_build(s))
 		return;
-	}
 	s->connected_ns = loop_now(loop_of(s));
 	udp_log_connected(s);
 	memcpy(held, s->held, sizeof(held));

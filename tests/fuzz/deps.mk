@@ -16,3 +16,4 @@ fuzz_fuzz_http_head := proto_http proto_http_target proto_http_write addr
 fuzz_fuzz_http_body := proto_http_body
 fuzz_fuzz_matcher := matcher matcher_rule acl addr
 fuzz_fuzz_limit_rules := limit_rules acl addr
+fuzz_fuzz_proto_datagram := proto_datagram proto_socks5 proto_socks addr

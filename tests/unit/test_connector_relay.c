@@ -38,7 +38,9 @@ static void test_connect(void)
 	req = (struct connector_request){.host = "example.com", .port = 80, .user = "u"};
 	EXPECT(&req, "\x01\x01\x00\x18\x01\x00\x03\x01u\x00\x02\x00\x0f\x03\x0b" "example.com\x00\x50", true);
 	req = (struct connector_request){.command = CONNECTOR_UDP, .host = "10.9.8.7", .port = 53};
-	EXPECT(&req, "\x01\x01\x00\x0f\x04\x00\x02\x00\x01\x02\x00\x07\x01\x0a\x09\x08\x07\x00\x35", true);
+	EXPECT(&req, "\x01\x81\x00\x0f\x04\x00\x02\x00\x01\x02\x00\x07\x01\x0a\x09\x08\x07\x00\x35", true);
+	req = (struct connector_request){.command = CONNECTOR_UDP, .host = "10.9.8.7", .port = 53, .user = "a", .nodelay = true};
+	EXPECT(&req, "\x01\x81\x00\x15\x04\x00\x02\x00\x01\x01\x00\x03\x01" "a\x00\x02\x00\x07\x01\x0a\x09\x08\x07\x00\x35", false);
 }
 
 static void test_bind(void)
@@ -51,6 +53,16 @@ static void test_bind(void)
 	req.user = "a";
 	req.password = "b";
 	EXPECT(&req, "\x01\x02\x00\x16\x01\x00\x04\x01" "a\x01" "b\x04\x00\x02\x00\x00\x02\x00\x07\x01\x00\x00\x00\x00\x1f\x90", false);
+}
+
+static void test_bind_udp(void)
+{
+	struct connector_request req = {.command = CONNECTOR_UDP_BIND, .host = "", .port = 8080};
+
+	EXPECT(&req, "\x01\x82\x00\x0c\x04\x00\x02\x00\x01\x02\x00\x04\x03\x00\x1f\x90", false);
+	req.user = "a";
+	req.password = "b";
+	EXPECT(&req, "\x01\x82\x00\x13\x01\x00\x04\x01" "a\x01" "b\x04\x00\x02\x00\x01\x02\x00\x04\x03\x00\x1f\x90", false);
 }
 
 static void test_too_long(void)
@@ -125,6 +137,7 @@ static void test_visitor(void)
 static const struct unit_case cases[] = {
 	{"CONNECT as recorded", test_connect},
 	{"BIND as GOST 3.2.6 sends it", test_bind},
+	{"BIND for datagrams", test_bind_udp},
 	{"a name that is too long", test_too_long},
 	{"answers, whole and cut", test_answers},
 	{"who a stream is from", test_visitor},
