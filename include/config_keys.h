@@ -69,6 +69,7 @@ struct config_key {
 	bool reloadable; /* a reload applies it without closing sessions */
 	uint64_t min, max;
 	size_t offset, width; /* in the scope's struct; width 0: read by nobody, only checked */
+	const char *readers;  /* types of handlers (or connectors, ...) that read it, between spaces; NULL: all */
 	const char *preset;   /* default, as text; NULL: set by config_init() or inherited */
 	const char *doc;
 };
@@ -84,8 +85,13 @@ int config_key_apply(const struct config_key *key, const char *value, void *targ
 /* Finds, checks and appends to md with the canonical spelling; twice is an error. */
 int config_key_add(struct metadata *md, const struct config_key *key, const char *value,
 		   struct config_error *err);
+/* Does a handler, listener, connector or dialer of this type read it, or (of a handler) the listener below? NULL: none. */
+bool config_key_is_read_by(const struct config_key *key, const char *type, const char *below);
 /* Sets every field of the scope's struct that has a default. */
 void config_key_presets(unsigned scope, void *target);
 /* Applies all entries of md, which config_key_add() has checked. */
 int config_key_apply_all(const struct metadata *md, unsigned scope, void *target, struct config_error *err);
+/* What nobody would read must not look as if it were in force: types as in config_key_is_read_by(). */
+int config_key_check_readers(const struct metadata *md, unsigned scope, const char *type, const char *below,
+			     struct config_error *err);
 const char *config_scope_name(unsigned scope); /* "service", ... of a single scope */

@@ -40,6 +40,7 @@ struct route {
 	struct dial *dial;
 	struct loop_io io;
 	struct loop_timer timer;
+	uint64_t deadline_ns; /* of the attempt */
 	struct addr at;
 	struct walk *walk; /* NULL without a chain */
 	char error[DIAL_ERROR_MAX];
@@ -64,6 +65,9 @@ void route_reached(struct route *r, struct loop_io *io);
 void route_look_up(struct route *r, const struct chain_node *node, struct resolver_request *lookup, resolver_fn fn);
 /* The target is none of those that this does without. */
 bool route_may_ask(const struct route *r, const struct matcher_group *bypass);
+
+/* So long, and not longer than the attempt may take. */
+void route_arm(struct route *r, uint64_t limit_ns);
 
 /* --- route_race.c --- */
 /* Chooses the node of the first hop, or several to race for it. False: none is left. */

@@ -47,6 +47,10 @@ static bool has_effect(const struct config_key *key, const struct service_config
 
 	if (!config_key_fits(key->name, svc))
 		return false;
+	if (!strcmp(key->name, "limiter.ipv6Prefix"))
+		return svc->limiter || svc->climiter || svc->rlimiter;
+	if (!strcmp(key->name, "hash"))
+		return svc->chain;
 	if (strncmp(key->name, "proxyProtocol.", 14))
 		return true;
 	if (!strcmp(key->name, "proxyProtocol.untrusted"))
@@ -56,7 +60,8 @@ static bool has_effect(const struct config_key *key, const struct service_config
 	return receive ? svc->opt.recv_proxy : svc->opt.send_proxy > 0;
 }
 
-static void add_presets(struct filler *f, json_t *object, const char *path, unsigned scope,
+/* type: of the handler, connector and so on whose object it is. */
+static void add_presets(struct filler *f, json_t *object, const char *path, unsigned scope, const char *type,
 			const struct service_config *svc)
 {
 	char below[CONFIG_PATH_MAX];
@@ -65,6 +70,8 @@ static void add_presets(struct filler *f, json_t *object, const char *path, unsi
 	for (size_t i = 0; i < config_key_count; i++) {
 		const struct config_key *key = &config_keys[i];
 		if (key->home != scope || !key->preset || (svc && !has_effect(key, svc)))
+			continue;
+		if (!config_key_is_read_by(key, type, svc ? svc->listener_type : NULL))
 			continue;
 		if (key->field)
 			add(f, object, path, key->name, json_string(key->preset));
@@ -97,17 +104,17 @@ static void complete_service(struct filler *f, const struct config *cfg, size_t 
 	config_format_path(below, "%s.metadata", path);
 	if (config_key_fits("engine", svc) && !config_metadata_get(&svc->handler_metadata, "engine"))
 		add(f, child(f, object, "metadata"), below, "engine", json_string(config_engine_name(svc->opt.engine)));
-	add_presets(f, object, path, SCOPE_SERVICE, svc);
+	add_presets(f, object, path, SCOPE_SERVICE, NULL, svc);
 	config_format_path(below, "%s.handler", path);
 	add(f, child(f, object, "handler"), below, "type", json_string(svc->handler_type));
-	add_presets(f, child(f, object, "handler"), below, SCOPE_HANDLER, svc);
+	add_presets(f, child(f, object, "handler"), below, SCOPE_HANDLER, svc->handler_type, svc);
 	if (svc->from_url && svc->chain) {
 		config_format_path(below, "%s.handler.chain", path);
 		config_note_origin(f->origins, below, "-F");
 	}
 	config_format_path(below, "%s.listener", path);
 	add(f, child(f, object, "listener"), below, "type", json_string(svc->listener_type));
-	add_presets(f, child(f, object, "listener"), below, SCOPE_LISTENER, svc);
+	add_presets(f, child(f, object, "listener"), below, SCOPE_LISTENER, svc->listener_type, svc);
 	config_format_path(below, "%s.forwarder", path);
 	if (svc->forwarder.node_count > 1)
 		add_selector(f, child(f, object, "forwarder"), below, &svc->forwarder.selector);
@@ -119,13 +126,13 @@ static void complete_node(struct filler *f, const struct chain_node_config *node
 {
 	char below[CONFIG_PATH_MAX];
 
-	add_presets(f, object, path, SCOPE_PROXY, NULL);
+	add_presets(f, object, path, SCOPE_PROXY, NULL, NULL);
 	config_format_path(below, "%s.connector", path);
 	add(f, child(f, object, "connector"), below, "type", json_string(node->connector_type));
-	add_presets(f, child(f, object, "connector"), below, SCOPE_CONNECTOR, NULL);
+	add_presets(f, child(f, object, "connector"), below, SCOPE_CONNECTOR, node->connector_type, NULL);
 	config_format_path(below, "%s.dialer", path);
 	add(f, child(f, object, "dialer"), below, "type", json_string(node->dialer_type));
-	add_presets(f, child(f, object, "dialer"), below, SCOPE_DIALER, NULL);
+	add_presets(f, child(f, object, "dialer"), below, SCOPE_DIALER, node->dialer_type, NULL);
 }
 
 static void complete_hops(struct filler *f, const struct hop_config *hops, json_t *list, const char *path)

@@ -253,6 +253,21 @@ int config_key_apply_all(const struct metadata *md, unsigned scope, void *target
 	return 0;
 }
 
+int config_key_check_readers(const struct metadata *md, unsigned scope, const char *type, const char *below,
+			     struct config_error *err)
+{
+	for (size_t i = 0; i < md->count; i++) {
+		const struct config_key *key;
+		int rc = config_key_find(md->entries[i].key, scope, &key, err);
+		if (rc)
+			return rc;
+		if (!config_key_is_read_by(key, type, below))
+			return config_fail(err, "key \"%s\" means nothing for %s \"%s\", but for: %s", key->name,
+					   config_scope_name(scope), type, key->readers);
+	}
+	return 0;
+}
+
 /* --- --help and the manual --------------------------------------------------------------------- */
 
 static void print_scope(FILE *out, unsigned scope, const char *title)

@@ -124,30 +124,39 @@ const struct config_key config_keys[] = {
 	  .doc = "put a checksum into version 2 headers" },
 	{ .name = "bind", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_BOOL,
 	  SERVICE_FIELD(bind), .preset = "false", .reloadable = true,
+	  .readers = "socks5 socks relay auto",
 	  .doc = "socks5, relay: clients may open ports here" },
 	{ .name = "comp", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_BOOL,
 	  SERVICE_FIELD(comp), .preset = "false", .reloadable = true,
+	  .readers = "socks5 socks auto",
 	  .doc = "socks5: visitors of an opened port come without their address, as GOST 2 wants it" },
 	{ .name = "udp", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_BOOL,
 	  SERVICE_FIELD(udp), .preset = "false", .reloadable = true,
+	  .readers = "socks5 socks auto",
 	  .doc = "socks5: clients may send datagrams (UDP ASSOCIATE)" },
 	{ .name = "notls", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_BOOL,
 	  SERVICE_FIELD(notls), .preset = "false", .reloadable = true,
+	  .readers = "socks5 socks auto",
 	  .doc = "socks5: accepted; TLS inside SOCKS is never spoken" },
 	{ .name = "authBasicRealm", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_TEXT,
 	  SERVICE_FIELD(auth_realm), .preset = "gost", .reloadable = true,
+	  .readers = "http auto",
 	  .doc = "http: realm that a client without credentials is told" },
 	{ .name = "proxyAgent", .alias = "http.proxyAgent", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER,
 	  .type = KEY_TEXT, SERVICE_FIELD(proxy_agent), .preset = "gost/3.0", .reloadable = true,
+	  .readers = "http auto",
 	  .doc = "http: what answers to CONNECT name as Proxy-Agent" },
 	{ .name = "hash", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_HASH,
 	  SERVICE_FIELD(hash_host), .preset = "client", .reloadable = true,
+	  .readers = "http socks socks4 socks4a socks5 relay auto",
 	  .doc = "what strategy hash of a chain goes by: the client's address, or the host and port asked for" },
 	{ .name = "readTimeout", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_DURATION,
 	  .min = MS, .max = HOUR, SERVICE_FIELD(handshake_timeout_ns), .preset = "15s", .reloadable = true,
-	  .doc = "time for a client to say where it wants to go (http, socks, relay)" },
+	  .readers = "http socks socks4 socks4a socks5 relay auto tls",
+	  .doc = "time for a client to say where it wants to go, and for its TLS handshake" },
 	{ .name = "nodelay", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_BOOL,
 	  SERVICE_FIELD(nodelay), .preset = "false", .reloadable = true,
+	  .readers = "relay",
 	  .doc = "relay: accepted; the answer always leaves at once" },
 	{ .name = "retries", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER, .type = KEY_UINT,
 	  .field = true, .max = 100, SERVICE_FIELD(retries), .preset = "0", .reloadable = true,
@@ -176,6 +185,7 @@ const struct config_key config_keys[] = {
 
 	{ .name = "keepalive", .alias = "http.keepalive", .scopes = SCOPE_HANDLER, .home = SCOPE_HANDLER,
 	  .type = KEY_BOOL, SERVICE_FIELD(http_keepalive), .preset = "true", .reloadable = true,
+	  .readers = "http auto",
 	  .doc = "http: a connection to a target may serve the same client's next request" },
 
 	{ .name = "ttl", .alias = "keepalive.ttl", .scopes = SCOPE_LISTENER, .home = SCOPE_LISTENER,
@@ -263,17 +273,21 @@ const struct config_key config_keys[] = {
 	  .min = MS, .max = HOUR, CHAIN_FIELD(probe_timeout_ns), .preset = "2s",
 	  .doc = "time for such a connection to be made" },
 	{ .name = "timeout", .alias = "connectTimeout", .scopes = SCOPE_CONNECTOR,
-	  .home = SCOPE_CONNECTOR, .type = KEY_DURATION, .min = MS, .max = HOUR,
-	  CHAIN_FIELD(connect_timeout_ns), .preset = "15s", .reloadable = true,
-	  .doc = "time for the proxy to answer" },
+	  .home = SCOPE_CONNECTOR, .type = KEY_DURATION, .zero = true, .min = MS, .max = HOUR,
+	  CHAIN_FIELD(connect_timeout_ns), .preset = "0", .reloadable = true,
+	  .readers = "http socks socks4 socks4a socks5 relay",
+	  .doc = "time for the proxy to answer, within dialTimeout; 0: no other limit" },
 	{ .name = "disable4a", .scopes = SCOPE_CONNECTOR, .home = SCOPE_CONNECTOR, .type = KEY_BOOL,
 	  CHAIN_FIELD(no_4a), .preset = "false", .reloadable = true,
+	  .readers = "socks4 socks4a",
 	  .doc = "socks4: names are resolved here" },
 	{ .name = "notls", .scopes = SCOPE_CONNECTOR, .home = SCOPE_CONNECTOR, .type = KEY_BOOL,
 	  CHAIN_FIELD(notls), .preset = "false", .reloadable = true,
+	  .readers = "socks5 socks",
 	  .doc = "socks5: accepted; TLS inside SOCKS is never spoken" },
 	{ .name = "nodelay", .scopes = SCOPE_CONNECTOR, .home = SCOPE_CONNECTOR, .type = KEY_BOOL,
 	  CHAIN_FIELD(nodelay), .preset = "false", .reloadable = true,
+	  .readers = "relay",
 	  .doc = "relay: wait for the server's answer; only for servers that give it at once" },
 
 	{ .name = "workers", .scopes = SCOPE_PROCESS, .home = SCOPE_PROCESS, .type = KEY_UINT,
@@ -329,6 +343,21 @@ const char *config_scope_name(unsigned scope)
 	default:
 		return "-L";
 	}
+}
+
+static bool lists(const char *words, const char *type)
+{
+	size_t len = strlen(type);
+
+	for (const char *p = words; *p; p += strcspn(p, " "), p += strspn(p, " "))
+		if (strcspn(p, " ") == len && !strncasecmp(p, type, len))
+			return true;
+	return false;
+}
+
+bool config_key_is_read_by(const struct config_key *key, const char *type, const char *below)
+{
+	return !key->readers || (type && lists(key->readers, type)) || (below && lists(key->readers, below));
 }
 
 static bool is_named(const struct config_key *key, const char *name)

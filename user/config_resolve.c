@@ -146,6 +146,9 @@ static int resolve_service(struct config *cfg, struct service_config *svc, const
 	if (!rc)
 		rc = config_check_udp(svc, err);
 	if (!rc)
+		rc = config_key_check_readers(&svc->handler_metadata, SCOPE_HANDLER, svc->handler_type, svc->listener_type,
+					      err);
+	if (!rc)
 		rc = config_finish_proxy(svc, err);
 	if (!rc)
 		rc = config_finish_place(svc, err);

@@ -71,6 +71,8 @@ static int resolve_node(const struct hop_config *hop, struct chain_node_config *
 	if (!rc)
 		rc = config_key_apply_all(&node->connector_metadata, SCOPE_CONNECTOR, &opt, err);
 	if (!rc)
+		rc = config_key_check_readers(&node->connector_metadata, SCOPE_CONNECTOR, node->connector_type, NULL, err);
+	if (!rc)
 		rc = config_key_apply_all(&node->dialer_metadata, SCOPE_DIALER, &opt, err);
 	inherit(&opt, &hop->opt);
 	node->opt = opt;

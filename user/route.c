@@ -272,6 +272,13 @@ static void on_deadline(struct loop_timer *timer)
 	route_hop_failed(r, 0);
 }
 
+void route_arm(struct route *r, uint64_t limit_ns)
+{
+	uint64_t now = loop_now(r->req.loop), left = r->deadline_ns > now ? r->deadline_ns - now : 0;
+
+	loop_timer_set(r->req.loop, &r->timer, limit_ns < left ? limit_ns : left, on_deadline);
+}
+
 static struct resolver *resolver_of(const struct route *r, const struct chain_node *node)
 {
 	return node->resolver >= 0 ? r->req.named[node->resolver] : NULL;
@@ -304,7 +311,8 @@ static void attempt(struct route *r)
 		hop_line_reset(&w->line);
 		w->securing = false;
 		w->late_count = 0;
-		loop_timer_set(r->req.loop, &r->timer, r->req.timeout_ns, on_deadline);
+		r->deadline_ns = loop_now(r->req.loop) + r->req.timeout_ns;
+		route_arm(r, r->req.timeout_ns);
 	}
 	if (w && w->race)
 		route_race_run(r);

@@ -119,6 +119,8 @@ bool route_enter_hop(struct route *r)
 		route_hop_broke(r, "the PROXY header for it cannot be built");
 		return false;
 	}
+	if (node->cfg->opt.connect_timeout_ns)
+		route_arm(r, node->cfg->opt.connect_timeout_ns);
 	w->securing = node->tls != NULL;
 	return w->securing || begin_connector(r, node);
 }

@@ -11,6 +11,7 @@ import os
 import pathlib
 import socket
 import threading
+import time
 import zlib
 
 import decode_proxy
@@ -197,6 +198,20 @@ def hash_by_host_keeps_a_target_on_one_node():
         lib.same(lib.recv_exact(sock, 4), want, f"{host} by SOCKS")
     err = lib.gostbpf_fails("-L", "http://:8080?hash=path")
     lib.check('key "hash": bad value "path": expected client or host' in err, err)
+
+
+@case
+def a_proxy_that_does_not_answer_is_given_so_much_time():
+    """timeout: of one proxy's answer, within dialTimeout's for the whole way."""
+    silent = lib.Upstream(8002)
+    http_proxy(8001, glue=b"other")
+    g = lib.Gostbpf("-L", f"tcp://:8080/{TARGET}", "-F", "http://127.0.0.1:8002,127.0.0.1:8001?strategy=fifo&timeout=300ms")
+    began = time.monotonic()
+    client = lib.connect(8080)
+    lib.same(lib.recv_exact(client, 5), b"other", "by the other node")
+    lib.check(time.monotonic() - began >= 0.3, "not before its time")
+    silent.accept()
+    g.wait_log(lambda r: r["msg"] == "node-0@127.0.0.1:8002: i/o timeout", "the node's error")
 
 
 @case

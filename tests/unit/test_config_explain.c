@@ -7,7 +7,7 @@
 #include "config_model.h"
 #include "unit.h"
 
-static const char *const names[] = {"tcp", "udp", "http", "tls", "socks5", NULL};
+static const char *const names[] = {"tcp", "udp", "http", "tls", "socks5", "forward", NULL};
 static const struct config_types types = {names, names, names, names};
 
 static const char first[] = "log:\n"
@@ -125,6 +125,49 @@ static void test_round_trip(void)
 	config_free(&again);
 }
 
-static const struct unit_case cases[] = {{"origins", test_origins}, {"round trip", test_round_trip}};
+/* Of the defaults only those that somebody reads. */
+static void check_defaults(const char *url, const char *hop, const char *const yes[], const char *const no[])
+{
+	struct config cfg;
+	struct config_error err = {""};
+	char key[64];
+
+	config_init(&cfg);
+	CU_ASSERT_EQUAL_FATAL(config_keep_origins(&cfg), 0);
+	CU_ASSERT_EQUAL_FATAL(config_add_url(&cfg, url, &err), 0);
+	if (hop)
+		CU_ASSERT_EQUAL_FATAL(config_add_hop(&cfg, hop, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(config_link_chain(&cfg, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(config_resolve(&cfg, &types, &err), 0);
+	char *text = explain(&cfg);
+	for (size_t i = 0; yes[i]; i++)
+		CU_ASSERT(has_line(text, yes[i], "", "default"));
+	for (size_t i = 0; no[i]; i++) {
+		snprintf(key, sizeof(key), " %s: ", no[i]);
+		CU_ASSERT_PTR_NULL(strstr(text, key));
+	}
+	free(text);
+	config_free(&cfg);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_defaults(void)
+{
+	check_defaults("tcp://:1/:2", NULL, WORDS("retries", "keepalive.idle", "dialTimeout", "backlog"),
+		       WORDS("bind", "comp", "udp", "notls", "authBasicRealm", "proxyAgent", "hash", "readTimeout", "nodelay",
+			     "ttl", "limiter.ipv6Prefix", "proxyProtocol.timeout"));
+	check_defaults("http://:1?climiter=5", NULL,
+		       WORDS("authBasicRealm", "proxyAgent", "readTimeout", "limiter.ipv6Prefix"),
+		       WORDS("bind", "comp", "udp", "notls", "nodelay", "hash"));
+	check_defaults("socks5://:1", "socks5://h:1", WORDS("bind", "comp", "udp", "notls", "hash", "readTimeout", "timeout"),
+		       WORDS("authBasicRealm", "proxyAgent", "nodelay", "disable4a"));
+	check_defaults("tls://:1/:2?cert=c&key=k", NULL, WORDS("readTimeout"), WORDS("bind", "hash", "ttl"));
+	check_defaults("udp://:1/:2", NULL, WORDS("ttl", "readBufferSize", "udp.sessions", "idleTimeout"),
+		       WORDS("retries", "readTimeout", "backlog", "dialTimeout", "keepalive.idle", "bind"));
+}
+
+static const struct unit_case cases[] = {
+	{"origins", test_origins}, {"round trip", test_round_trip}, {"defaults", test_defaults}};
 
 UNIT_MAIN("config_explain", cases)

@@ -197,6 +197,10 @@ static void test_resolve(void)
 	check_resolve("http://:1", "http+wss://h:1", "scheme \"http+wss\" is not supported yet");
 	check_resolve("http://:1", "http+tsl://h:1", "unknown scheme \"http+tsl\": there is no dialer \"tsl\", did you");
 	check_resolve("http://:1", "tcp://u:p@h:1", "connector \"tcp\" sends no user and password");
+	check_resolve("http://:1", "http://h:1?nodelay=true", "key \"nodelay\" means nothing for connector \"http\", but for: relay");
+	check_resolve("http://:1", "http://h:1?disable4a=true", "means nothing for connector \"http\", but for: socks4 socks4a");
+	check_resolve("http://:1?bind=true", "http://h:1", "key \"bind\" means nothing for handler \"http\", but for: socks5");
+	check_resolve("http://:1?readTimeout=1s", "http://h:1?timeout=1s", NULL);
 	check_resolve("http://:1", "http://h:1?secure=true", "dialer \"tcp\" speaks no TLS");
 	check_resolve("tcp://:1", "http://h:1", "service \"service-0\" has no target");
 	check_resolve("tcp://:1", "forward+tls://h:1", NULL);
