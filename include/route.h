@@ -51,6 +51,7 @@ struct route_request {
 	const struct hosts *hosts;     /* for the target's name; NULL: none */
 	struct resolver *target_resolver; /* the same; NULL: resolver, or the last hop's where there is a chain */
 	const struct chain *chain; /* NULL: straight to the target */
+	size_t hops;               /* of the chain, whatever the target is; 0: all, but where a bypass says otherwise */
 	const char *host;          /* of the target; "" = this machine */
 	uint16_t port;
 	enum connector_command command; /* what the last hop is asked for; CONNECTOR_UDP without one: a connected datagram socket */

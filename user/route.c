@@ -101,7 +101,7 @@ void route_out_of_memory(struct route *r)
 
 bool route_may_ask(const struct route *r, const struct matcher_group *bypass)
 {
-	return !bypass->count || !matcher_group_refuses(bypass, r->req.host, r->req.port);
+	return r->req.hops || !bypass->count || !matcher_group_refuses(bypass, r->req.host, r->req.port);
 }
 
 /* Nodes that are not asked for this target are passed over. */
@@ -336,6 +336,8 @@ static size_t hops_to_walk(const struct route *r)
 {
 	const struct chain *chain = r->req.chain;
 
+	if (r->req.hops)
+		return r->req.hops;
 	for (size_t i = 0; i < chain->hop_count; i++)
 		if (!route_may_ask(r, &chain->hops[i].bypass) || all_bypass(r, &chain->hops[i]))
 			return i;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "named_resolvers.h"
 #include "resolver.h"
 #include "sockmap.h"
 #include "tunnel.h"
@@ -243,24 +244,6 @@ int worker_start(struct worker *w)
 	return -pthread_create(&w->thread, NULL, worker_main, w);
 }
 
-/* One for each resolvers: section. */
-static int make_resolvers(struct worker *w)
-{
-	const struct access *access = &w->app->access;
-	size_t count = w->app->cfg->access.resolver_count;
-
-	w->host.named = calloc(count + 1, sizeof(struct resolver *)); /* + 1: never of size 0 */
-	for (size_t i = 0; w->host.named && i < count; i++) {
-		const struct access_resolver *from = &access->resolvers[i];
-		struct resolver_config cfg = {.servers = from->servers, .tcp = from->tcp, .prefer = from->prefer};
-		int err = resolver_new(&w->host.named[i], w->loop);
-		if (!err)
-			err = resolver_configure(w->host.named[i], &cfg);
-		if (err)
-			return err;
-	}
-	return w->host.named ? 0 : -ENOMEM;
-}
 
 int worker_init(struct worker *w, struct app *app, unsigned index, struct sockmap *sm)
 {
@@ -276,7 +259,7 @@ int worker_init(struct worker *w, struct app *app, unsigned index, struct sockma
 	if (!err)
 		err = resolver_new(&w->host.resolver, w->loop);
 	if (!err)
-		err = make_resolvers(w);
+		err = named_resolvers_new(&w->host.named, w->loop, &app->access);
 	if (!err && sm)
 		err = sockmap_worker_new(&w->host.env.sockmap, sm, index, &w->host.env);
 	return err;
@@ -287,9 +270,7 @@ void worker_fini(struct worker *w)
 	close_listeners(w);
 	for (size_t i = 0; w->listeners && i < w->app->service_count; i++)
 		tunnel_free(w->listeners[i].tunnel);
-	for (size_t i = 0; w->host.named && i < w->app->cfg->access.resolver_count; i++)
-		resolver_free(w->host.named[i]);
-	free(w->host.named);
+	named_resolvers_free(w->host.named, &w->app->access);
 	resolver_free(w->host.resolver);
 	sockmap_worker_free(w->host.env.sockmap);
 	flow_env_fini(&w->host.env);

@@ -25,6 +25,10 @@ def health(g, text):
     return g.wait_log(lambda r: r.get("kind") == "health" and text in r["msg"], f"a record: {text}")
 
 
+def errors_of_sessions(g):
+    return [r["msg"] for r in g.log() if r["level"] == "error"]
+
+
 PROBE = "probe.interval: 100ms, probe.timeout: 1s, failTimeout: 1h"
 
 
@@ -32,10 +36,10 @@ PROBE = "probe.interval: 100ms, probe.timeout: 1s, failTimeout: 1h"
 def a_node_that_is_down_is_left_out_before_anybody_tries_it():
     name_server(8001, "b")
     g = gost(nodes(("a", "127.0.0.1:8000", PROBE), ("b", "127.0.0.1:8001", PROBE)))
-    health(g, "node a (127.0.0.1:8000) is down: dial tcp 127.0.0.1:8000: Connection refused")
+    health(g, "node a (127.0.0.1:8000) is down: dial tcp 127.0.0.1:8000: connect: connection refused")
     for _ in range(5):
         same(said(), "b", "the other node")
-    check(not any("connect: connection refused" in r["msg"] for r in g.log()), "no session met the node that is down")
+    same(errors_of_sessions(g), [], "no session met the node that is down")
     a = name_server(8000, "a")
     health(g, "node a (127.0.0.1:8000) is up again")
     same(said(), "a", "back to the first, in spite of a failTimeout of an hour")
@@ -82,15 +86,89 @@ def a_hop_s_node_is_probed_too():
     g = gost(text, services=2)
     health(g, "node n1 (127.0.0.1:2001) is down")
     same(curl("--noproxy", "", "-x", "socks5h://127.0.0.1:1080", "http://127.0.0.1:8000/")[1], "ok\n", "through the other node")
-    check(not any("connect: connection refused" in r["msg"] for r in g.log()), "no session met the node that is down")
+    same(errors_of_sessions(g), [], "no session met the node that is down")
+
+
+# --- behind hops ---
+def hop(name, *nodes):
+    """nodes: name, port, connector, metadata of the node."""
+    return f"  - name: {name}\n    selector: {{strategy: fifo}}\n    nodes:\n" + "".join(
+        f"    - {{name: {n}, addr: \"127.0.0.1:{port}\", connector: {{{how}}}, dialer: {{type: tcp}}, metadata: {{{more}}}}}\n"
+        for n, port, how, more in nodes)
+
+
+HTTP = "type: http"
+
+
+def chained(*hops, target=""):
+    return ("services:\n" + service("", 8080, "127.0.0.1:8000", "type: tcp, chain: c", f", metadata: {{{target}}}")
+            + "chains:\n- name: c\n  hops:\n" + "".join(hops) + "log: {level: debug}\n")
+
+
+def proxy(port, more=""):
+    return lib.Gostbpf("-L", f"http://127.0.0.1:{port}{more}")
 
 
 @case
-def a_check_that_cannot_be_made_is_said():
-    g = gost("services:\n" + service("", 8080, "127.0.0.1:8000", "type: tcp, chain: c", ", metadata: {probe.interval: 1s}")
-             + "chains:\n- name: c\n  hops:\n  - name: h\n    nodes:\n"
-             "    - {name: n, addr: \"127.0.0.1:2001\", connector: {type: socks5}, dialer: {type: tcp}}\n")
-    health(g, "is not probed: it is behind a chain")
+def nodes_behind_a_hop_are_probed_through_it():
+    name_server(8000, "target")
+    proxy(2000)
+    proxy(2002)
+    g = gost(chained(hop("h", ("first", 2000, HTTP, "")), hop("i", ("a", 2001, HTTP, PROBE), ("b", 2002, HTTP, PROBE))))
+    health(g, "node a (127.0.0.1:2001) is down: first@127.0.0.1:2000: 503 Service Unavailable")
+    same([said() for _ in range(3)], ["target"] * 3, "by the other node")
+    same(errors_of_sessions(g), [], "what sessions met")
+    a = proxy(2001)
+    health(g, "node a (127.0.0.1:2001) is up again")
+    same(said(), "target", "by the first again")
+    a.wait_log(lambda r: " <-> 127.0.0.1:8000" in r["msg"], "the session at the node that is back")
+    same(g.stop(), 0, "exit status")
+
+
+@case
+def a_hop_that_is_down_says_nothing_about_what_is_behind_it():
+    g = gost(chained(hop("h", ("first", 2000, HTTP, "")), hop("i", ("a", 2001, HTTP, PROBE))))
+    lib.until(lambda: sum(r["kind"] == "health" and "127.0.0.1:2000" in r["msg"] for r in g.log() if "kind" in r) >= 3, "three probes that ended there")
+    check(not any("is down" in r["msg"] for r in g.log()), "the node behind it is not blamed")
+    proxy(2000)
+    health(g, "node a (127.0.0.1:2001) is down: first@127.0.0.1:2000: 503")
+    same(g.stop(), 0, "exit status")
+
+
+@case
+def targets_behind_a_chain_are_probed_too():
+    proxy(2000)
+    g = gost(chained(hop("h", ("first", 2000, HTTP, "")), target=PROBE))
+    health(g, "node t (127.0.0.1:8000) is down: first@127.0.0.1:2000: 503 Service Unavailable")
+    name_server(8000, "target")
+    health(g, "node t (127.0.0.1:8000) is up again")
+    same(said(), "target", "what came")
+    same(g.stop(), 0, "exit status")
+
+
+@case
+def everybody_on_the_way_is_told_that_nobody_speaks():
+    up = Upstream(2001)
+    first = proxy(2000, "?proxyProtocol=1&proxyProtocol.policy=require")
+    g = gost(chained(hop("h", ("first", 2000, HTTP, "proxyProtocol: 1")), hop("i", ("a", 2001, HTTP, "probe.interval: 200ms, proxyProtocol: 2"))))
+    for _ in range(2):
+        same(recv_to_end(up.accept()), bytes.fromhex("0d0a0d0a000d0a515549540a20000000"), "what the node is told, and then its end")
+    record = first.wait_log(lambda r: " <-> 127.0.0.1:2001" in r["msg"], "a probe at the first hop")
+    same((record["proxyVersion"], record["client"]), (1, record["remote"]), "the header there")
+    same(g.stop(), 0, "exit status")
+
+
+@case
+def a_check_that_would_say_nothing_is_not_made():
+    hops = {"type: relay": "the relay before it need not answer (nodelay=true)", "type: tcp": "the hop before it is asked for nothing (tcp, forward)"}
+    for how, why in hops.items():
+        g = gost(chained(hop("h", ("n", 2001, how, "")), target="probe.interval: 1s"))
+        health(g, f"node t (127.0.0.1:8000) of s8080 is not probed: {why}")
+        same(g.stop(), 0, "exit status")
+    lib.Gostbpf("-L", "relay://127.0.0.1:2001")
+    g = gost(chained(hop("h", ("n", 2001, "type: relay, metadata: {nodelay: true}", "")), target=PROBE))
+    health(g, "node t (127.0.0.1:8000) is down: ")
+    same(g.stop(), 0, "exit status")
 
 
 @case
