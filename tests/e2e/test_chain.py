@@ -262,7 +262,7 @@ def a_refusal_of_the_target_does_not_mark_the_node():
 @case
 def a_node_that_ends_early_is_named():
     for cut in range(1, 19):
-        g = lib.Gostbpf("-L", f"tcp://:8080/{TARGET}", "-F", "http://127.0.0.1:8001")
+        g = lib.Gostbpf("-engine", "copy", "-L", f"tcp://:8080/{TARGET}", "-F", "http://127.0.0.1:8001")
         up = lib.Upstream(8001)
         client = lib.connect(8080)
         node = up.accept()

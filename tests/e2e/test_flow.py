@@ -47,7 +47,10 @@ def recv_exact_big(sock, size):
 
 
 def record_of(gost, received, sent, engine):
-    record = gost.closed()[0]
+    return check_record(gost.closed()[0], received, sent, engine)
+
+
+def check_record(record, received, sent, engine):
     same((record["inputBytes"], record["outputBytes"]), (received, sent), "bytes in the closing record")
     check(0 <= record["kernelInputBytes"] <= received and 0 <= record["kernelOutputBytes"] <= sent, f"kernel bytes: {record}")
     check(record["engine"] in ("copy", "splice", "sockmap") and (engine == "auto" or record["engine"] in (engine, "copy")),
@@ -93,35 +96,29 @@ def server_speaks_first(engine):
 
 
 @case(engines=ENGINES)
-def half_close_by_the_client_without_a_deadline(engine):
-    gost, client, sock = joined(engine)
-    warm(client, sock)
-    client.sendall(b"request")
-    client.shutdown(socket.SHUT_WR)
-    same(recv_to_end(sock), b"request", "request")
-    for _ in range(4):  # longer than any linger that somebody might have thought enough
-        time.sleep(1)
-        sock.sendall(b"more")
-        same(recv_exact(client, 4), b"more", "answer after the half-close")
-    sock.close()
-    same(recv_to_end(client), b"", "end")
-    record_of(gost, 4 * MIB + 7, 4 * MIB + 16, engine)
-
-
-@case(engines=ENGINES)
-def half_close_by_the_upstream_without_a_deadline(engine):
-    gost, client, sock = joined(engine)
-    warm(client, sock)
-    sock.sendall(b"done")
-    sock.shutdown(socket.SHUT_WR)
-    same(recv_to_end(client), b"done", "answer")
+def half_close_without_a_deadline(engine):
+    """In one session by the client, in another by the upstream; longer than any linger that somebody might have thought enough."""
+    up, gost = Upstream(8000), start(engine)
+    sessions = []
+    for by_client in (True, False):
+        ends = (connect(8080), up.accept())
+        warm(*ends)
+        silent, talker = ends if by_client else ends[::-1]
+        silent.sendall(b"the last")
+        silent.shutdown(socket.SHUT_WR)
+        same(recv_to_end(talker), b"the last", "what came before the half-close")
+        sessions.append((silent, talker))
     for _ in range(4):
         time.sleep(1)
-        client.sendall(b"more")
-        same(recv_exact(sock, 4), b"more", "request after the half-close")
-    client.close()
-    same(recv_to_end(sock), b"", "end")
-    record_of(gost, 4 * MIB + 16, 4 * MIB + 4, engine)
+        for silent, talker in sessions:
+            talker.sendall(b"more")
+            same(recv_exact(silent, 4), b"more", "after the half-close")
+    for silent, talker in sessions:
+        talker.close()
+        same(recv_to_end(silent), b"", "end")
+    by_client, by_upstream = gost.sessions(2)
+    check_record(by_client, 4 * MIB + 8, 4 * MIB + 16, engine)
+    check_record(by_upstream, 4 * MIB + 16, 4 * MIB + 8, engine)
 
 
 @case(engines=ENGINES)

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How many, how often, how fast: climiter, rlimiter and limiter, counted for the client that a PROXY header names."""
 import os
+import select
 import socket
 import threading
 import time
 
 import lib
 from access_world import answers, client, cut, gost, service
-from lib import ENGINES, Upstream, case, check, connect, echo_server, recv_exact, reset, same, v1, v2
+from lib import ENGINES, Upstream, case, check, connect, echo_server, reset, same, v1, v2
 
 MIB = 1 << 20
 
@@ -105,33 +106,59 @@ def ipv6_clients_of_one_network_may_count_as_one():
 # --- connections per second ---
 @case
 def new_connections_come_at_the_rate():
+    """At any time as many as the rate and the time that has passed allow, and one at once."""
     echo_server(8000)
     g = gost(limited("r", "$$ 5", "127.0.1.0/24 0.5"), workers=1)
-    began, good = time.monotonic(), 0
+    began, tried, good = time.monotonic(), 0, 0
     while time.monotonic() - began < 2:
+        tried += 1
         good += let_in("127.0.0.2")
         time.sleep(0.01)
-    check(12 <= good <= 17, f"{good} connections in 2 s: 6 at once and 5 each second")
-    same([let_in("127.0.1.1"), let_in("127.0.1.1"), let_in("127.0.1.2")], [True, False, True], "one at once and one in two seconds")
-    time.sleep(2.05)
-    check(let_in("127.0.1.1"), "after two seconds")
+    most = 6 + 5 * (time.monotonic() - began)
+    check(good <= most, f"{good} connections, where {most:.1f} are allowed")
+    check(good >= most - 4 or good == tried, f"{good} connections of {tried}, where {most:.1f} are allowed")
+    began = time.monotonic()
+    check(let_in("127.0.1.1"), "one at once")
+    check(let_in("127.0.1.2"), "and one of another client")
+    again = lib.until(lambda: let_in("127.0.1.1") and time.monotonic() - began, "another one, later")
+    check(again >= 2, f"one in two seconds, not after {again:.2f} s")
     check(g.reasons("too-many-new-connections", 1), "a record of it")
     told = [r for r in g.reasons("too-many-new-connections", 1) if r["level"] == "info"]
-    check(len(told) <= 50, f"{len(told)} records for some two hundred refusals")
+    check(len(told) <= 10 * (time.monotonic() - g.began + 1), f"{len(told)} records: ten each second")
+
+
+class Closing:
+    """An upstream that closes at once, without a thread for each."""
+
+    def __init__(self, port):
+        self.up = Upstream(port, backlog=1024)
+        self.up.sock.settimeout(None)
+        threading.Thread(target=self.loop, daemon=True).start()
+
+    def loop(self):
+        try:
+            while True:
+                self.up.sock.accept()[0].close()
+        except OSError:
+            pass
 
 
 @case(limit=150)
 def ten_thousand_clients_do_not_grow_the_table():
     """Each comes once, claimed by a proxy. 16384 of them are remembered at most; after 18000, 10000 more take no memory."""
-    lib.Server(8000, lambda sock: None)
-    g = gost(limited("r", "$$ 0.001", more="  metadata: {proxyProtocol: 1}\n") + "log: {level: error}\n", services=0, workers=1)
+    Closing(8000)
+    g = gost(limited("r", "$$ 0.001", more="  metadata: {proxyProtocol: 1}\n") + "log: {level: error}\n", "-engine", "copy", services=0,
+             workers=1)
     lib.wait_listening(8080)
     g.sockets_at_start = g.sockets()
 
     def visit(i):
-        with socket.create_connection(("127.0.0.1", 8080), 10) as sock:
-            sock.sendall(v1(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", 1, "10.0.0.9", 2))
-            return lib.ending(sock)
+        try:
+            with socket.create_connection(("127.0.0.1", 8080), lib.PATIENCE) as sock:
+                sock.sendall(v1(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", 1, "10.0.0.9", 2))
+                return lib.ending(sock)
+        except ConnectionError:
+            return "reset"
 
     for i in range(18000):
         same(visit(i), "eof", f"client {i}")
@@ -151,21 +178,20 @@ def rss_kib(g):
 
 # --- bytes per second ---
 class Meter(threading.Thread):
-    """Reads a socket to the end of the time; bytes that came after a warm-up, and how long that was."""
+    """Reads a socket all the time, so that nothing heaps up before it, and counts."""
 
-    def __init__(self, sock, seconds=2.0, warm=0.7):
+    def __init__(self, sock):
         super().__init__(daemon=True)
-        self.sock, self.seconds, self.warm, self.rate = sock, seconds, warm, 0
+        self.sock, self.count, self.began = sock, 0, time.monotonic()
         self.start()
 
     def run(self):
-        began = time.monotonic()
-        while time.monotonic() - began < self.warm:
-            self.sock.recv(1 << 18)
-        began, count = time.monotonic(), 0
-        while time.monotonic() - began < self.seconds:
-            count += len(self.sock.recv(1 << 18))
-        self.rate = count / (time.monotonic() - began)
+        try:
+            while True:
+                if select.select([self.sock], [], [], 0.2)[0]:
+                    self.count += len(self.sock.recv(1 << 18))
+        except (OSError, ValueError):  # closed: the case is over
+            pass
 
 
 def pour(sock):
@@ -181,32 +207,33 @@ def pour(sock):
     threading.Thread(target=run, daemon=True).start()
 
 
-class TooFast(Exception):
-    """A limit was not kept."""
+def rates(*meters):
+    """What each counts in a second, in two of them."""
+    before, began = [m.count for m in meters], time.monotonic()
+    time.sleep(2)
+    return [(m.count - count) / (time.monotonic() - began) for m, count in zip(meters, before)]
 
 
-def near(rate, want, what):
-    text = f"{what}: {rate / MIB:.2f} MiB/s instead of {want / MIB:.2f}"
-    if rate >= 1.2 * want:
-        raise TooFast(text)
-    check(rate > 0.8 * want, text)
+def never_more(limit, *meters):
+    """From the first byte on, together; half a second's worth is for the first burst, and for sharing anew."""
+    count, took = sum(m.count for m in meters), time.monotonic() - min(m.began for m in meters)
+    check(count < limit * (1.1 * took + 0.5), f"{count / MIB:.1f} MiB in {took:.1f} s with a limit of {limit / MIB:.0f} MiB/s")
 
 
-def steadily(measure):
-    """A busy machine may be too slow for a moment: three chances to be fast enough, none to be too fast."""
-    for _ in range(2):
-        try:
-            return measure()
-        except AssertionError:
-            time.sleep(0.5)
-    return measure()
+def reached(limit, *meters, together=None):
+    """Within a fifth. A busy machine may be too slow for a while: one of many times must do. together: the condition on each."""
+    seen = []
 
+    def enough():
+        each = rates(*meters)
+        seen.append([round(rate / MIB, 2) for rate in each])
+        return sum(each) > 0.8 * limit and (not together or together(each))
 
-def rates(*socks, **kwargs):
-    meters = [Meter(sock, **kwargs) for sock in socks]
-    for m in meters:
-        m.join()
-    return [m.rate for m in meters]
+    try:
+        lib.until(enough, "the rate", 40)
+    except AssertionError as late:
+        raise AssertionError(f"never {limit / MIB:.0f} MiB/s: {seen}") from late
+    never_more(limit, *meters)
 
 
 def pair_of_ends(up, ip="127.0.0.1", data=b""):
@@ -214,20 +241,17 @@ def pair_of_ends(up, ip="127.0.0.1", data=b""):
     return sock, up.accept()
 
 
-@case(engines=ENGINES)
+@case(engines=ENGINES, limit=120)
 def each_connection_has_its_pace(engine):
     up = Upstream(8000)
     g = gost(limited("", "$$ 5MB 10MB"), "-engine", engine)
     sock, server = pair_of_ends(up)
+    to_server, to_client = Meter(server), Meter(sock)
     pour(sock)
     pour(server)
-
-    def measure():
-        to_server, to_client = rates(server, sock)
-        near(to_server, 5 * MIB, "from the client")
-        near(to_client, 10 * MIB, "to the client")
-
-    steadily(measure)
+    reached(15 * MIB, to_server, to_client, together=lambda each: each[0] > 0.8 * 5 * MIB and each[1] > 0.8 * 10 * MIB)
+    never_more(5 * MIB, to_server)
+    never_more(10 * MIB, to_client)
     reset(sock)
     reset(server)
     record = g.closed()[0]
@@ -248,62 +272,54 @@ def what_is_limited_arrives_whole():
     got = lib.recv_to_end(server)
     took = time.monotonic() - began
     check(got == data, f"{len(got)} bytes, the same as were sent: {got == data}")
-    check(1.1 < took < 4 * lib.SLOW, f"12 MiB at 8 MiB/s took {took:.2f} s")
+    check(took > 1.1, f"12 MiB at 8 MiB/s took {took:.2f} s")
 
 
-@case
+@case(limit=180)
 def a_service_s_limit_is_shared_by_those_who_are_busy():
     up = Upstream(8000)
     gost(limited("", "$ 0 8MB"))
     idle = [pair_of_ends(up) for _ in range(5)]  # connected, and silent
     a, b = pair_of_ends(up), pair_of_ends(up)
+    first, second = Meter(a[0]), Meter(b[0])
     pour(a[1])
-    time.sleep(1.5)
-    steadily(lambda: near(rates(a[0])[0], 8 * MIB, "one of seven is busy: all of it"))
+    reached(8 * MIB, first)  # one of seven is busy: all of it
     pour(b[1])
-    time.sleep(1)
-
-    def measure():
-        each = rates(a[0], b[0])
-        near(sum(each), 8 * MIB, "two are busy: together")
-        # Who counts as busy is known within a fifth of a second, on a busy machine later.
-        check(min(each) > 0.6 * 4 * MIB, f"two are busy: each has its half: {[r / MIB for r in each]}")
-
-    steadily(measure)
+    # Who counts as busy is known within a fifth of a second, on a busy machine later: each has its half then.
+    reached(8 * MIB, first, second, together=lambda each: min(each) > 0.6 * 4 * MIB)
     check(len(idle) == 5, "kept open")
 
 
-@case
+@case(limit=120)
 def the_connections_of_one_client_share_its_limit():
     up = Upstream(8000)
     gost(limited("", "10.0.0.0/8 0 6MB", more="  metadata: {proxyProtocol: 1}\n"))
     header = lambda n, port: v1(f"10.0.0.{n}", port, "10.9.9.9", 2)  # noqa: E731
     one, two = pair_of_ends(up, data=header(1, 1)), pair_of_ends(up, data=header(1, 2))
     other, free = pair_of_ends(up, data=header(2, 1)), pair_of_ends(up, data=v1("11.0.0.1", 1, "10.9.9.9", 2))
+    meters = [Meter(ends[0]) for ends in (one, two, other, free)]
     for ends in (one, two, other, free):
         pour(ends[1])
-
-    def measure():
-        first, second, third, fourth = rates(one[0], two[0], other[0], free[0])
-        near(first + second, 6 * MIB, "two connections of one client")
-        near(third, 6 * MIB, "the only one of another client")
-        check(fourth > 15 * MIB, f"no rule is about this one: {fourth / MIB:.1f} MiB/s")
-
-    steadily(measure)
+    reached(6 * MIB, *meters[:2])
+    reached(6 * MIB, meters[2])
+    lib.until(lambda: rates(meters[3])[0] > 15 * MIB, "no rule is about this one: it is faster", 40)
+    never_more(6 * MIB, *meters[:2])
 
 
-@case
+@case(limit=120)
 def limits_on_the_command_line():
     up = Upstream(8000)
     lib.Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000?limiter.conn.out=6MB&climiter=2&rlimiter=100")
     sock, server = pair_of_ends(up)
+    meter = Meter(sock)
     pour(server)
-    steadily(lambda: near(rates(sock)[0], 6 * MIB, "limiter.conn.out"))
+    reached(6 * MIB, meter)
     second = connect(8080)
     up.accept()
     same(cut("127.0.0.3"), "reset", "climiter: the third of all")
     second.close()
-    recv_exact(sock, 1)
+    before = meter.count
+    lib.until(lambda: meter.count > before, "the first goes on")
 
 
 if __name__ == "__main__":

@@ -316,4 +316,4 @@ services:
 
 
 if __name__ == "__main__":
-    lib.main("policy")
+    lib.main("policy", engine="copy")

@@ -352,7 +352,7 @@ def expected(row, changes):
 
 def replay_wire(row, changes):
     want = expected(row, changes)
-    gost = Gostbpf(*[fill(a) for a in row["args"]])
+    gost = Gostbpf("-engine", "copy", *[fill(a) for a in row["args"]])
     {"upstream": replay_upstream, "node": replay_node, "reply": replay_reply}[row["side"]](row, want)
     gost.no_leak()
     same(gost.stop(), 0, f"{row['id']}: exit status")

@@ -3,8 +3,8 @@
 """Admission lists of udp services: who is not let in has no session, costs nothing, and is told at most once a second."""
 import lib
 import udp_world
-from lib import Gostbpf, case, check, same
-from udp_world import TTL, Upstream, udp_socket, v2
+from lib import case, check, same
+from udp_world import LASTING, Upstream, service, udp_socket, v2
 
 LISTED, OTHER = "127.0.0.2", "127.0.0.3"
 INSIDE, OUTSIDE = ("10.1.2.3", 7777), ("192.0.2.7", 7777)
@@ -12,7 +12,7 @@ SERVICE = ("198.51.100.1", 53)
 
 
 def start(*more, at="127.0.0.1:8080"):
-    return Gostbpf("-workers", 1, "-L", f"udp://{at}/127.0.0.1:8000?" + "&".join((TTL, *more)))
+    return service(f"{at}/127.0.0.1:8000", *more, ttl=LASTING)
 
 
 def ask(client, data, host="127.0.0.1"):

@@ -7,7 +7,7 @@ import struct
 import lib
 from lib import Gostbpf, case, check, recv_exact, same
 from peers import CLIENT, dnsdist, names, nginx, recursor
-from udp_world import TTL, Upstream, addresses, ask, bound, query, udp_socket
+from udp_world import LASTING, TTL, Upstream, addresses, ask, bound, query, udp_socket
 
 
 def resolve(port, host=CLIENT):
@@ -31,15 +31,15 @@ def resolve_tcp(port, host=CLIENT):
 @case
 def dnsdist_sends():
     names()
-    gost = Gostbpf("-L", f"udp://127.0.0.1:8080/127.0.0.1:5355?proxyProtocol=1&{TTL}")
+    gost = Gostbpf("-L", f"udp://127.0.0.1:8080/127.0.0.1:5355?proxyProtocol=1&{LASTING}")
     peer = dnsdist(8080)
     client = resolve(5300)
-    record = lib.until(lambda: next((r for r in gost.closed() if r["client"] == client), None), "the client's session")
+    gost.wait_log(lambda r: r.get("client", "-") == r.get("remote") and "proxyVersion" in r, "a health check (LOCAL)")
+    record = next(r for r in gost.records_after_stop(2) if r["client"] == client)
+    peer.kill()
+    peer.wait()
     same((record["proxyVersion"], record["proxyDst"], record["inputDatagrams"], record["outputDatagrams"]),
          (2, "127.0.0.1:5300", 3, 3), "its record")
-    gost.wait_log(lambda r: r.get("client", "-") == r.get("remote") and "proxyVersion" in r, "a health check (LOCAL)")
-    peer.kill()  # its checks would keep a session alive
-    peer.wait()
     trust = "service service-0 believes PROXY headers from any source: set proxyProtocol.from"
     same([r["msg"] for r in gost.log() if r["level"] in ("warning", "error")], [trust], "complaints")
 
@@ -126,7 +126,7 @@ def policies_hold_for_dnsdist():
 @case
 def nginx_sends_version_1_in_the_first_datagram():
     up = Upstream(8000)
-    gost = Gostbpf("-workers", 1, "-L", f"udp://127.0.0.1:8080/127.0.0.1:8000?{TTL}&proxyProtocol=1&proxyProtocol.versions=1,2"
+    gost = Gostbpf("-workers", 1, "-L", f"udp://127.0.0.1:8080/127.0.0.1:8000?{LASTING}&proxyProtocol=1&proxyProtocol.versions=1,2"
                    "&proxyProtocol.remember=true")
     nginx("server { listen 127.0.0.1:8079 udp; proxy_pass 127.0.0.1:8080; proxy_protocol on; proxy_timeout 2s; }", None)
     lib.until(lambda: bound(8079), "nginx has its port")
@@ -134,8 +134,8 @@ def nginx_sends_version_1_in_the_first_datagram():
     for text in (b"one", b"two"):
         same(ask(client, text, ("127.0.0.1", 8079))[0], text, "answer")
     same([d for d, _ in up.seen], [b"one", b"two"], "at the upstream, without the header")
-    same([(r["proxyVersion"], r["client"], r["inputDatagrams"]) for r in gost.closed()], [(1, "%s:%d" % client.getsockname(), 2)], "record")
+    same([(r["proxyVersion"], r["client"], r["inputDatagrams"]) for r in gost.records_after_stop()], [(1, "%s:%d" % client.getsockname(), 2)], "record")
 
 
 if __name__ == "__main__":
-    lib.main("udp_peers")
+    lib.main("udp_peers", engine="copy")

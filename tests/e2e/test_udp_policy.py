@@ -4,7 +4,7 @@
 import decode_proxy
 import lib
 from lib import Gostbpf, case, check, gostbpf_fails, same
-from udp_world import LOCAL, TTL, Upstream, ask, header, payload, udp_socket, v2
+from udp_world import LASTING, LOCAL, TTL, Upstream, ask, header, payload, service, udp_socket, v2
 
 FRONT = ("127.0.0.1", 8080)
 TRUSTED, OTHER = "127.0.0.2", "127.0.0.3"
@@ -18,8 +18,8 @@ UNEXPECTED, MISSING = "proxy-header-unexpected", "proxy-header-missing"
 INVALID, TRUNCATED = "proxy-header-invalid", "proxy-header-truncated"
 
 
-def start(*more):
-    return Gostbpf("-workers", 1, "-L", "udp://127.0.0.1:8080/127.0.0.1:8000?" + "&".join((TTL, *more)))
+def start(*more, **how):
+    return service("127.0.0.1:8080/127.0.0.1:8000", *more, **how)
 
 
 def expected(policy, opening, trusted, untrusted):
@@ -130,7 +130,7 @@ def trust_on_a_service_for_both_families():
 @case
 def a_refused_header_leaves_the_senders_session_alone():
     up = Upstream(8000)
-    start("proxyProtocol=1", f"proxyProtocol.from={TRUSTED}")
+    start("proxyProtocol=1", f"proxyProtocol.from={TRUSTED}", ttl=LASTING)
     client = udp_socket(OTHER)
     same(ask(client, b"one", FRONT)[0], b"one", "answer")
     client.sendto(v2(CLIENT, SERVICE) + b"forged", FRONT)
@@ -188,11 +188,11 @@ def nothing_is_passed_unless_asked():
 def passed_added_and_summed_up():
     up = Upstream(8000)
     gost = start("proxyProtocol=1", "handler.proxyProtocol=2", "proxyProtocol.pass=all", "proxyProtocol.sendCrc32c=true",
-                 "proxyProtocol.add=UNIQUE_ID={unique-id},0xE1={client} of {service}", "proxyProtocol.logTLV=true")
+                 "proxyProtocol.add=UNIQUE_ID={unique-id},0xE1={client} of {service}", "proxyProtocol.logTLV=true", ttl=LASTING)
     client = udp_socket()
     for i in range(3):
         same(ask(client, v2(CLIENT, SERVICE, tlvs=MANY) + b"%d" % i, FRONT)[0], b"%d" % i, "answer")
-    record = gost.closed()[0]
+    record = gost.records_after_stop()[0]
     for data, _ in up.seen:
         got = tlvs(data)
         same((header(data)["proto"], header(data)["src"]), ("DGRAM", CLIENT[0]), "header")
@@ -206,7 +206,7 @@ def passed_added_and_summed_up():
 @case
 def tlvs_may_change_from_datagram_to_datagram():
     up = Upstream(8000)
-    gost = start("proxyProtocol=1", "handler.proxyProtocol=2", "proxyProtocol.pass=all")
+    gost = start("proxyProtocol=1", "handler.proxyProtocol=2", "proxyProtocol.pass=all", ttl=LASTING)
     client = udp_socket()
     for i in range(20):
         for _ in range(2):
@@ -216,13 +216,13 @@ def tlvs_may_change_from_datagram_to_datagram():
         n = i // 2
         same((tlvs(data), payload(data)), ([(0xE1, b"%d" % n)] if n % 5 else [], b"x%d" % n), f"datagram {i}")
     same(len({s for _, s in up.seen}), 1, "source ports")
-    same(len(gost.closed()), 1, "sessions")
+    same(len(gost.records_after_stop()), 1, "sessions")
 
 
 @case
 def with_first_a_change_is_said_again():
     up = Upstream(8000)
-    start("proxyProtocol=1", "handler.proxyProtocol=2", "proxyProtocol.pass=all", "proxyProtocol.udp=first")
+    start("proxyProtocol=1", "handler.proxyProtocol=2", "proxyProtocol.pass=all", "proxyProtocol.udp=first", ttl=LASTING)
     client = udp_socket()
     for value in (b"a", b"a", b"b", b"b"):
         ask(client, v2(CLIENT, SERVICE, tlvs=tlv(0xE1, value)) + value, FRONT)
@@ -285,7 +285,7 @@ def a_remembered_header():
     for first in (b"one", b""):
         up = Upstream(8000)
         gost = start("proxyProtocol=1", "proxyProtocol.policy=require", f"proxyProtocol.from={TRUSTED}", "proxyProtocol.remember=true",
-                     "handler.proxyProtocol=2", "proxyProtocol.pass=all")
+                     "handler.proxyProtocol=2", "proxyProtocol.pass=all", ttl=LASTING)
         proxy, stranger = udp_socket(TRUSTED), udp_socket(OTHER)
         proxy.sendto(b"too early", FRONT)
         gost.wait_log(lambda r: r.get("reason") == MISSING, "refused without a header")
@@ -300,37 +300,36 @@ def a_remembered_header():
              [(text, CLIENT[0], [(0xE1, b"kept")]) for text in want], "datagrams at the upstream")
         same(len({s for _, s in up.seen}), 1, "source ports")
         same([proxy.recv(100) for _ in want], want, "answers")
-        records = gost.closed()
+        records = gost.records_after_stop()
         same([(r["client"], r["proxyVersion"], r["inputDatagrams"]) for r in records], [("192.0.2.7:7777", 2, len(want))], "records")
-        same(gost.stop(), 0, "exit status")
         lib.close_socket(up.sock)
 
 
 @case
 def a_remembered_header_until_the_next():
     up = Upstream(8000)
-    gost = start("proxyProtocol=1", "proxyProtocol.remember=true", "handler.proxyProtocol=2")
+    gost = start("proxyProtocol=1", "proxyProtocol.remember=true", "handler.proxyProtocol=2", ttl=LASTING)
     proxy, other = udp_socket(TRUSTED), udp_socket(OTHER)
     steps = ((proxy, b"", None), (proxy, v2(("192.0.2.1", 1), SERVICE), "192.0.2.1"), (proxy, b"", "192.0.2.1"), (other, b"", None),
              (proxy, v2(("192.0.2.2", 2), SERVICE), "192.0.2.2"), (proxy, b"", "192.0.2.2"), (proxy, LOCAL, None), (proxy, b"", None))
     for i, (sock, head, client) in enumerate(steps):
         ask(sock, head + b"%d" % i, FRONT)
         same(header(up.seen[i][0])["src"], client or sock.getsockname()[0], f"client of datagram {i}")
-    ends = [r["reason"] for r in gost.closed(5)]
-    same((ends.count("another-client"), ends.count("idle")), (3, 2), f"ends: {ends}")
+    ends = [r["reason"] for r in gost.records_after_stop(5)]
+    same((ends.count("another-client"), ends.count("drain")), (3, 2), f"ends: {ends}")
 
 
 @case
 def one_gostbpf_remembers_what_another_sends_first():
     up = Upstream(8000)
-    gost = start("proxyProtocol=1", "proxyProtocol.policy=require", "proxyProtocol.remember=true")
-    Gostbpf("-workers", 1, "-L", f"udp://127.0.0.1:8079/127.0.0.1:8080?{TTL}&handler.proxyProtocol=2&proxyProtocol.udp=first")
+    gost = start("proxyProtocol=1", "proxyProtocol.policy=require", "proxyProtocol.remember=true", ttl=LASTING)
+    service("127.0.0.1:8079/127.0.0.1:8080", "handler.proxyProtocol=2", "proxyProtocol.udp=first", ttl=LASTING)
     clients = [udp_socket() for _ in range(5)]
     for turn in range(4):
         for client in clients:
             same(ask(client, b"%d" % turn, ("127.0.0.1", 8079))[0], b"%d" % turn, "answer")
     same(len(up.seen), 20, "at the upstream")
-    records = gost.closed(5)
+    records = gost.records_after_stop(5)
     same(sorted((r["client"], r["inputDatagrams"]) for r in records), sorted(("%s:%d" % c.getsockname(), 4) for c in clients), "clients")
 
 

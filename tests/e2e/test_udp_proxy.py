@@ -4,14 +4,14 @@
 import lib
 import sandbox
 from lib import Gostbpf, case, check, same
-from udp_world import LOCAL, TTL, Upstream, ask, header, payload, udp_socket, v2
+from udp_world import LASTING, LOCAL, Upstream, ask, header, payload, service, udp_socket, v2
 
 FRONT = ("127.0.0.1", 8080)
 CLIENT, SERVICE = ("192.0.2.7", 7777), ("198.51.100.1", 53)
 
 
-def start(*more, listen=":8080", target="127.0.0.1:8000", workers=1):
-    return Gostbpf("-workers", workers, "-L", f"udp://{listen}/{target}?" + "&".join((TTL, *more)))
+def start(*more, listen=":8080", target="127.0.0.1:8000", **how):
+    return service(f"{listen}/{target}", *more, **how)
 
 
 def pair(data):
@@ -38,7 +38,7 @@ def each_datagram_has_a_header():
 @case
 def only_the_first_has_one():
     up = Upstream(8000)
-    start("handler.proxyProtocol=2", "proxyProtocol.udp=first")
+    start("handler.proxyProtocol=2", "proxyProtocol.udp=first", ttl=LASTING)
     for client in (udp_socket(), udp_socket()):
         up.seen.clear()
         for i in range(3):
@@ -49,7 +49,7 @@ def only_the_first_has_one():
 
 @case
 def the_first_is_repeated_for_a_server_that_was_not_there():
-    gost = start("handler.proxyProtocol=2", "proxyProtocol.udp=first", "idleTimeout=3s")
+    gost = start("handler.proxyProtocol=2", "proxyProtocol.udp=first", ttl=LASTING)
     client = udp_socket()
     client.sendto(b"lost", FRONT)
     lib.until(lambda: [r for r in gost.log() if "refused" in r["msg"]], "the refusal")
@@ -153,7 +153,7 @@ def received_and_sent_on():
 def one_proxy_socket_many_clients():
     """The session is the header's client's, so each has its own source port; all answers go to the proxy."""
     up = Upstream(8000)
-    start("proxyProtocol=1", workers=2)
+    start("proxyProtocol=1", workers=2, ttl=LASTING)
     proxy = udp_socket()
     for turn in range(20):
         for i in range(10):

@@ -9,8 +9,8 @@ import threading
 
 import lib
 import sandbox
-from lib import Gostbpf, case, check, same
-from udp_world import TTL, header, payload, udp_socket, v2
+from lib import case, check, same
+from udp_world import LASTING, header, payload, service, udp_socket, v2
 
 FRONT = ("127.0.0.1", 8080)
 UDP_SEGMENT, UDP_GRO = 103, 104
@@ -18,7 +18,7 @@ CLIENT, SERVICE = ("192.0.2.7", 7777), ("198.51.100.1", 53)
 
 
 def start(*more, target="127.0.0.1:8000", listen="127.0.0.1:8080"):
-    return Gostbpf("-workers", 1, "-L", f"udp://{listen}/{target}?" + "&".join((TTL, *more)))
+    return service(f"{listen}/{target}", *more, ttl=LASTING)
 
 
 def segmented(sock, datagrams, to=None):
@@ -95,7 +95,7 @@ def bare():
     same([d for d, _ in up.seen], sent, "at the upstream")
     same(len({s for _, s in up.seen}), 1, "source ports")
     check(up.together > 8 and together > 8, f"together: {up.together} there, {together} back")
-    record = gost.closed()[0]
+    record = gost.records_after_stop()[0]
     same((record["client"], record["inputDatagrams"], record["outputDatagrams"], record["inputBytes"], record["outputBytes"]),
          ("%s:%d" % client.getsockname(), len(sent), len(sent), sum(map(len, sent)), sum(map(len, sent))), "totals")
     check("droppedDatagrams" not in record, "nothing was dropped")

@@ -13,6 +13,7 @@ import decode_proxy
 import lib
 
 TTL = "ttl=1s"  # cases end when their sessions are gone
+LASTING = "ttl=60s"  # for cases about one session: it does not end because the machine is busy, but by SIGTERM
 
 
 def udp_socket(host="127.0.0.1", port=0, timeout=lib.PATIENCE):
@@ -37,6 +38,13 @@ def bound(port):
     """Somebody has that UDP port."""
     return any(f":{port:04X} " in line.split()[1] + " " for name in ("udp", "udp6")
                for line in open(f"/proc/net/{name}", encoding="ascii").readlines()[1:])
+
+
+def service(spec, *query, ttl=TTL, workers=1):
+    """gostbpf with one udp service."""
+    gost = lib.Gostbpf("-workers", workers, "-L", f"udp://{spec}?" + "&".join((ttl, *query)))
+    gost.lasting = ttl == LASTING
+    return gost
 
 
 class Upstream:

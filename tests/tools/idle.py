@@ -74,10 +74,10 @@ class Upstream:
 
 
 def open_session(upstream, where, warm):
-    sock = socket.create_connection(where, timeout=10)
+    sock = socket.create_connection(where, timeout=30)
     sock.setblocking(False)
     sent = got = 0
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while got < warm and time.monotonic() < end:
         if sent < warm:
             try:
