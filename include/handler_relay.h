@@ -10,7 +10,16 @@
 #include "proto_relay.h"
 #include "session.h"
 
+struct endpoint;
 struct relay_udp;
+struct udp_tun;
+
+/* s->handshake, from the request on. */
+struct relay {
+	struct endpoint *endpoint; /* BIND: a port for many */
+	struct udp_tun *tun;       /* BIND: the same for datagrams */
+	struct relay_udp *udp;     /* CONNECT for datagrams */
+};
 
 /* Answers with a status and ends the session in order. */
 void relay_refuse(struct session *s, enum relay_status status, const char *reason, const char *text);
@@ -18,5 +27,5 @@ void relay_refuse(struct session *s, enum relay_status status, const char *reaso
 /* CONNECT for datagrams: the way to the target is there. */
 void relay_udp_begin(struct session *s, const struct route_result *res);
 /* Datagrams hold up no end of the process. */
-void relay_udp_drain(struct session *s);
+void relay_udp_drain(struct relay_udp *ru); /* NULL is fine */
 void relay_udp_free(struct relay_udp *ru); /* NULL is fine */

@@ -13,12 +13,14 @@
 struct endpoint;
 struct socks5_bind;
 struct socks5_udp;
+struct udp_tun;
 
 struct socks5 {
 	uint8_t step;
 	struct socks5_bind *bind; /* while a peer is awaited */
 	struct socks5_udp *udp;   /* an association */
 	struct endpoint *endpoint; /* a port for many */
+	struct udp_tun *tun;       /* datagrams over the client's connection */
 };
 
 /* A reply with that code and address; 0, or negative: the session is gone. */
@@ -37,4 +39,6 @@ void socks5_mux_bind_begin(struct session *s, const struct socks_target *at);
 
 /* UDP ASSOCIATE: relays datagrams until the client's connection ends. */
 void socks5_udp_begin(struct session *s);
+/* UDP-TUN (GOST's): the same over that connection, or a port for datagrams. */
+void socks5_udp_tun_begin(struct session *s, const struct socks_target *at);
 void socks5_udp_free(struct session *s, struct socks5_udp *udp);

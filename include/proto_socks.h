@@ -24,8 +24,11 @@ enum socks_result {
 
 enum { SOCKS_HOST_MAX = 255 };
 
-/* MUX_BIND is GOST's: a port for many, who come as smux streams over the client's connection. */
-enum socks_command { SOCKS_CONNECT = 1, SOCKS_BIND = 2, SOCKS_UDP = 3, SOCKS_MUX_BIND = 0xf2 };
+/*
+ * GOST's own: MUX_BIND, a port for many, who come as smux streams over the client's connection; UDP_TUN, datagrams over that
+ * connection (proto_datagram.h), to and from anybody, or with a port named those of whoever sends to it.
+ */
+enum socks_command { SOCKS_CONNECT = 1, SOCKS_BIND = 2, SOCKS_UDP = 3, SOCKS_MUX_BIND = 0xf2, SOCKS_UDP_TUN = 0xf3 };
 
 /* host: a name, or a numeric address without brackets (IPv4-mapped IPv6 as IPv4); "" where the client names none. */
 struct socks_target {

@@ -72,7 +72,7 @@ bool socks5_offers(const struct socks5_offer *offer, enum socks5_method method);
 /* Bytes written, -EINVAL, or -ENOSPC. */
 ssize_t socks5_build_offer(uint8_t *out, size_t cap, const uint8_t *methods, uint8_t count);
 ssize_t socks5_build_login(uint8_t *out, size_t cap, const struct socks5_login *login);
-/* An empty host is 0.0.0.0; an empty name with SOCKS_MUX_BIND, as GOST writes it. */
+/* An empty host is 0.0.0.0; an empty name where a port for many is asked for (MUX_BIND, UDP_TUN), as GOST writes it. */
 ssize_t socks5_build_message(uint8_t *out, size_t cap, const struct socks5_message *msg);
 ssize_t socks5_build_udp(uint8_t *out, size_t cap, const struct socks5_udp_header *header);
 /* "connection refused", ... */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto_datagram.h"
 #include "proto_socks5.h"
 
 enum step { STEP_CHOICE, STEP_STATUS, STEP_REPLY, STEP_PEER };
@@ -71,17 +72,22 @@ static int begin(struct connector *c)
 
 /* --- one message of the proxy each: what it says, and what comes next ----------------------------------- */
 
+/* A way for datagrams names nobody: each of them says where it goes. */
 static enum connector_result send_request(struct connector *c)
 {
 	static const uint8_t commands[] = {
 		[CONNECTOR_CONNECT] = SOCKS_CONNECT,
 		[CONNECTOR_BIND] = SOCKS_BIND,
-		[CONNECTOR_UDP] = SOCKS_UDP,
+		[CONNECTOR_UDP] = SOCKS_UDP_TUN,
+		[CONNECTOR_UDP_BIND] = SOCKS_UDP_TUN,
 		[CONNECTOR_MUX_BIND] = SOCKS_MUX_BIND,
 	};
-	struct socks5_message msg = {.code = commands[c->req->command], .target.port = c->req->port};
+	struct socks5_message msg = {.code = commands[c->req->command]};
 
-	strcpy(msg.target.host, c->req->host);
+	if (c->req->command != CONNECTOR_UDP) {
+		msg.target.port = c->req->port;
+		strcpy(msg.target.host, c->req->host);
+	}
 	c->step = STEP_REPLY;
 	c->out_len = (size_t)socks5_build_message(c->out, sizeof(c->out), &msg);
 	return CONNECTOR_MORE;
@@ -115,7 +121,8 @@ static enum connector_result on_reply(struct connector *c, const struct socks5_m
 	}
 	if (!socks_target_is_numeric(&reply->target, &at))
 		at.len = 0;
-	if (!at.len && c->req->command == CONNECTOR_MUX_BIND) /* under a name (GOST's publicAddr): the port is what counts */
+	bool many = c->req->command == CONNECTOR_MUX_BIND || c->req->command == CONNECTOR_UDP_BIND;
+	if (!at.len && many) /* under a name (GOST's publicAddr): the port is what counts */
 		addr_from_in6(&at, &in6addr_any, reply->target.port);
 	if (c->step == STEP_PEER)
 		c->peer = at;
@@ -189,6 +196,8 @@ static enum connector_result visitor(const uint8_t *data, size_t len, struct add
 	return CONNECTOR_DONE;
 }
 
-#define SOCKS5_OPS(text) {.name = text, .begin = begin, .input = input, .visitor = visitor}
+#define SOCKS5_OPS(text)                                                                                              \
+	{.name = text, .begin = begin, .input = input, .visitor = visitor, .udp = &datagram_addressed,                \
+	 .udp_bind = &datagram_addressed}
 
 const struct connector_ops connector_socks5_ops = SOCKS5_OPS("socks5"), connector_socks_ops = SOCKS5_OPS("socks");

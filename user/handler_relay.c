@@ -10,11 +10,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "handler.h"
 #include "handler_endpoint.h"
 #include "handler_relay.h"
+#include "handler_udp_tun.h"
 #include "selector.h"
 
 void relay_refuse(struct session *s, enum relay_status status, const char *reason, const char *text)
@@ -32,6 +34,12 @@ static bool authenticated(struct session *s, const struct relay_message *m)
 		return true;
 	return m->has_user &&
 	       session_authenticate(s, m->user.data, m->user.len, m->password.data, m->password.len);
+}
+
+/* The flag is GOST's older way to say it; it sends both. */
+static bool is_for_datagrams(const struct relay_message *m)
+{
+	return m->code & RELAY_FLAG_UDP || m->network == RELAY_NET_UDP;
 }
 
 /* --- BIND ------------------------------------------------------------------------------------------------------------ */
@@ -58,30 +66,70 @@ static int bind_address(const struct relay_endpoint *at, struct addr *out)
 	return 0;
 }
 
-static void relay_bind(struct session *s, const struct relay_endpoint *at)
+static void no_port(struct session *s, const struct relay_endpoint *at, int err)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "cannot listen on port %u: %s", at->port, strerror(-err));
+	relay_refuse(s, RELAY_UNAVAILABLE, "bind-failed", text);
+}
+
+/* False: the session is gone. */
+static bool say_place(struct session *s, const struct addr *at)
 {
 	uint8_t reply[ENDPOINT_GREETING_MAX];
-	struct endpoint *ep;
+
+	return session_reply(s, reply, (size_t)build_place(reply, sizeof(reply), at)) == 0;
+}
+
+static void relay_bind(struct session *s, const struct relay_endpoint *at)
+{
+	struct relay *h = s->handshake;
 	struct addr address;
-	char text[160];
 	int err = bind_address(at, &address);
 
 	if (!err)
-		err = endpoint_open(&ep, s, &address, build_place);
-	if (err) {
-		snprintf(text, sizeof(text), "cannot listen on port %u: %s", at->port, strerror(-err));
-		relay_refuse(s, RELAY_UNAVAILABLE, "bind-failed", text);
+		err = endpoint_open(&h->endpoint, s, &address, build_place);
+	if (err)
+		no_port(s, at, err);
+	else if (say_place(s, endpoint_addr(h->endpoint)))
+		endpoint_begin(h->endpoint);
+}
+
+/* --- BIND for datagrams ---------------------------------------------------------------------------------------------- */
+
+static void on_tun(struct loop_io *io, uint32_t events)
+{
+	const struct relay *h = session_of_io(io, SIDE_CLIENT)->handshake;
+
+	(void)events;
+	udp_tun_ready(h->tun);
+}
+
+/* Whoever has such a port may send from it to anywhere: a chain would be gone round. */
+static void relay_bind_udp(struct session *s, const struct relay_endpoint *at)
+{
+	struct relay *h = s->handshake;
+	struct addr address;
+	int err = bind_address(at, &address);
+
+	if (s->svc->chain) {
+		relay_refuse(s, RELAY_FORBIDDEN, "bind-failed", "a port for datagrams is not carried through a chain");
 		return;
 	}
-	s->handshake = ep;
-	if (session_reply(s, reply, (size_t)build_place(reply, sizeof(reply), endpoint_addr(ep))) == 0)
-		endpoint_begin(ep);
+	if (!err)
+		err = udp_tun_open(&h->tun, s, &address);
+	if (err)
+		no_port(s, at, err);
+	else if (say_place(s, udp_tun_addr(h->tun)))
+		udp_tun_begin(h->tun, on_tun);
 }
 
 /* Views of the message point into the input, so what is needed is taken first. */
 static void open_port(struct session *s, const struct relay_message *m)
 {
 	struct relay_endpoint at = {0};
+	bool udp = is_for_datagrams(m);
 
 	s->command = "bind";
 	if (m->at_count == 1)
@@ -92,16 +140,13 @@ static void open_port(struct session *s, const struct relay_message *m)
 		relay_refuse(s, RELAY_FORBIDDEN, "forbidden", "opening ports (bind) is not allowed here");
 	else if (m->at_count != 1)
 		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request names no address");
+	else if (udp)
+		relay_bind_udp(s, &at);
 	else
 		relay_bind(s, &at);
 }
 
 /* --- requests -------------------------------------------------------------------------------------------------------- */
-
-static bool is_for_datagrams(const struct relay_message *m)
-{
-	return m->code & RELAY_FLAG_UDP || m->network == RELAY_NET_UDP;
-}
 
 static void connect_to(struct session *s, const struct relay_message *m)
 {
@@ -131,8 +176,6 @@ static void on_request(struct session *s, const struct relay_message *m)
 
 	if (!authenticated(s, m))
 		relay_refuse(s, RELAY_UNAUTHORIZED, "unauthorized", "wrong or missing credentials");
-	else if (command == RELAY_BIND && is_for_datagrams(m))
-		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request is for a port for datagrams (UDP), which is not served here");
 	else if (command > RELAY_BIND || m->network > RELAY_NET_UDP)
 		relay_refuse(s, RELAY_BAD_REQUEST, "bad-request", "the request is for something that is not served here");
 	else if (command == RELAY_BIND)
@@ -143,7 +186,9 @@ static void on_request(struct session *s, const struct relay_message *m)
 
 static void relay_start(struct session *s)
 {
-	(void)s;
+	s->handshake = calloc(1, sizeof(struct relay));
+	if (!s->handshake)
+		session_fail(s, LOG_ERROR, "no-memory", "no memory for a handshake");
 }
 
 static void relay_input(struct session *s)
@@ -186,18 +231,25 @@ static void relay_refused(struct session *s, enum dial_outcome why)
 
 static void relay_drain(struct session *s)
 {
-	if (s->datagrams)
-		relay_udp_drain(s);
-	else
-		endpoint_drain(s->handshake);
+	struct relay *h = s->handshake;
+
+	if (!h)
+		return;
+	endpoint_drain(h->endpoint);
+	relay_udp_drain(h->udp);
+	udp_tun_drain(h->tun);
 }
 
 static void relay_release(struct session *s)
 {
-	if (s->datagrams)
-		relay_udp_free(s->handshake);
-	else
-		endpoint_release(s->handshake);
+	struct relay *h = s->handshake;
+
+	if (!h)
+		return;
+	endpoint_release(h->endpoint);
+	relay_udp_free(h->udp);
+	udp_tun_free(h->tun);
+	free(h);
 	s->handshake = NULL;
 }
 

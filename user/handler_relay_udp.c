@@ -37,6 +37,11 @@ struct relay_udp {
 	uint64_t counted_in, counted_out; /* bytes of the client, in the session's totals */
 };
 
+static struct relay_udp *relay_udp_of(const struct session *s)
+{
+	return ((const struct relay *)s->handshake)->udp;
+}
+
 static bool alive(const struct relay_udp *ru)
 {
 	return ru->s->state == SESSION_EXCHANGE;
@@ -87,10 +92,10 @@ void relay_udp_free(struct relay_udp *ru)
 	free(ru);
 }
 
-void relay_udp_drain(struct session *s)
+void relay_udp_drain(struct relay_udp *ru)
 {
-	if (s->handshake)
-		finish(s->handshake, PAIR_DRAIN);
+	if (ru && alive(ru))
+		finish(ru, PAIR_DRAIN);
 }
 
 /* --- to the target ---------------------------------------------------------------------------------------- */
@@ -178,7 +183,7 @@ static const struct udp_line_ops client_ops = {.datagram = from_client, .pause =
 static void on_client(struct loop_io *io, uint32_t events)
 {
 	struct session *s = session_of_io(io, SIDE_CLIENT);
-	struct relay_udp *ru = s->handshake;
+	struct relay_udp *ru = relay_udp_of(s);
 
 	(void)events;
 	if (!alive(ru))
@@ -231,7 +236,7 @@ static bool receive(struct relay_udp *ru)
 
 static void on_target(struct loop_io *io, uint32_t events)
 {
-	struct relay_udp *ru = session_of_io(io, SIDE_UPSTREAM)->handshake;
+	struct relay_udp *ru = relay_udp_of(session_of_io(io, SIDE_UPSTREAM));
 
 	(void)events;
 	if (!alive(ru))
@@ -272,7 +277,7 @@ static const struct udp_line_ops far_ops = {.datagram = from_far, .pause = far_p
 
 static void on_far(struct loop_io *io, uint32_t events)
 {
-	struct relay_udp *ru = session_of_io(io, SIDE_UPSTREAM)->handshake;
+	struct relay_udp *ru = relay_udp_of(session_of_io(io, SIDE_UPSTREAM));
 
 	(void)events;
 	if (alive(ru))
@@ -288,7 +293,7 @@ static void on_idle(struct loop_timer *timer)
 	uint64_t limit = s->svc->cfg->opt.idle_timeout_ns, quiet = loop_now(loop) - s->pair.active_ns;
 
 	if (quiet >= limit)
-		finish(s->handshake, PAIR_IDLE);
+		finish(relay_udp_of(s), PAIR_IDLE);
 	else
 		loop_timer_set(loop, &s->timer, limit - quiet, on_idle);
 }
@@ -393,7 +398,7 @@ void relay_udp_begin(struct session *s, const struct route_result *res)
 	struct relay_udp *ru = calloc(1, sizeof(*ru));
 	int err = -ENOMEM;
 
-	s->handshake = ru;
+	((struct relay *)s->handshake)->udp = ru;
 	if (ru) {
 		ru->s = s;
 		ru->client.closed = ru->far.closed = true; /* until they are open */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "handler_endpoint.h"
+#include "handler_udp_tun.h"
 
 enum step { STEP_OFFER, STEP_LOGIN, STEP_REQUEST };
 
@@ -124,6 +125,8 @@ static const char *command_name(uint8_t code)
 		return "mbind";
 	case SOCKS_UDP:
 		return "udp";
+	case SOCKS_UDP_TUN:
+		return "udp-tun";
 	default:
 		return NULL;
 	}
@@ -133,7 +136,7 @@ static void act(struct session *s, const struct socks5_message *req)
 {
 	const struct service_options *opt = &s->svc->cfg->opt;
 
-	bool binds = req->code == SOCKS_BIND || req->code == SOCKS_MUX_BIND;
+	bool binds = req->code == SOCKS_BIND || req->code == SOCKS_MUX_BIND || (req->code == SOCKS_UDP_TUN && req->target.port);
 
 	s->command = command_name(req->code);
 	if (req->code == SOCKS_CONNECT && req->target.host[0])
@@ -146,7 +149,9 @@ static void act(struct session *s, const struct socks5_message *req)
 		socks5_mux_bind_begin(s, &req->target);
 	else if (req->code == SOCKS_UDP && opt->udp)
 		socks5_udp_begin(s);
-	else if (binds || req->code == SOCKS_UDP)
+	else if (req->code == SOCKS_UDP_TUN && (req->target.port ? opt->bind : opt->udp))
+		socks5_udp_tun_begin(s, &req->target);
+	else if (binds || req->code == SOCKS_UDP || req->code == SOCKS_UDP_TUN)
 		socks5_refuse(s, SOCKS5_NOT_ALLOWED, "command-disabled", "SOCKS5: %s is not enabled (%s=true)",
 			      binds ? "BIND" : "UDP ASSOCIATE", binds ? "bind" : "udp");
 	else
@@ -209,6 +214,8 @@ static void drain(struct session *s)
 
 	if (h)
 		endpoint_drain(h->endpoint);
+	if (h)
+		udp_tun_drain(h->tun);
 }
 
 static void release(struct session *s)
@@ -220,6 +227,7 @@ static void release(struct session *s)
 	socks5_bind_free(s, h->bind);
 	socks5_udp_free(s, h->udp);
 	endpoint_release(h->endpoint);
+	udp_tun_free(h->tun);
 	free(h);
 	s->handshake = NULL;
 }

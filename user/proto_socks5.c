@@ -225,7 +225,8 @@ ssize_t socks5_build_message(uint8_t *out, size_t cap, const struct socks5_messa
 {
 	const uint8_t port[] = {(uint8_t)(msg->target.port >> 8), (uint8_t)msg->target.port};
 
-	if (msg->code != SOCKS_MUX_BIND || msg->target.host[0])
+	bool port_for_many = msg->code == SOCKS_MUX_BIND || (msg->code == SOCKS_UDP_TUN && msg->target.port);
+	if (!port_for_many || msg->target.host[0])
 		return build(out, cap, (uint8_t[]){VERSION, msg->code, 0}, &msg->target);
 	const uint8_t any[] = {VERSION, msg->code, 0, TYPE_NAME, 0, port[0], port[1]};
 	if (sizeof(any) > cap)

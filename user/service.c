@@ -208,7 +208,7 @@ static int check_datagrams(const struct service *svc, const struct chain *chain,
 		const struct chain_node *node = &last->nodes[i];
 		if (carries(node->connector, bind))
 			continue;
-		snprintf(err->text, sizeof(err->text), "%s: %s cannot go through %s: %s carries no datagrams, only relay does",
+		snprintf(err->text, sizeof(err->text), "%s: %s cannot go through %s: %s carries no datagrams, only relay and socks5 do",
 			 svc->cfg->origin, svc->cfg->handler_type, node->cfg->addr, node->cfg->connector_type);
 		return -EINVAL;
 	}

@@ -79,3 +79,46 @@ class GlueServer(lib.Server):
                     target.send(read_counted(sock))
             except AssertionError:  # the stream ended
                 lib.close_socket(target)
+
+
+def bind_request(host, port, user=None):
+    """A port for datagrams, as GOST 3.2.6 asks for it: credentials come first."""
+    features = ([relay.user(*user)] if user else []) + [relay.network(1), relay.addr(host, port)]
+    return relay.message(relay.BIND | UDP, *features)
+
+
+class TunServer(lib.Server):
+    """SOCKS5's UDP-TUN as GOST serves it: one socket for everybody, whoever answers."""
+
+    def __init__(self, port, code=0):
+        self.requests, self.datagrams, self.code = [], [], code
+        super().__init__(port, self.tun)
+
+    def back(self, sock, out):
+        try:
+            while True:
+                data, sender = out.recvfrom(65535)
+                if not sender:  # closed
+                    return
+                sock.sendall(addressed(data, *sender))
+        except OSError:
+            pass
+
+    def tun(self, sock):
+        same(recv_exact(sock, 3), b"\x05\x01\x00", "the offer")
+        sock.sendall(b"\x05\x00")
+        head = recv_exact(sock, 3)
+        self.requests.append((head, read_address(sock)))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.bind(("127.0.0.1", 0))
+            self.out = out
+            sock.sendall(bytes([5, self.code, 0]) + address(*out.getsockname()))
+            threading.Thread(target=self.back, args=(sock, out), daemon=True).start()
+            try:
+                while not self.code:
+                    data, host, port = read_addressed(sock)
+                    self.datagrams.append((data, host, port))
+                    out.sendto(data, (host, port))
+            except AssertionError:  # the stream ended
+                lib.close_socket(out)

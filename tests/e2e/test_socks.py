@@ -246,7 +246,7 @@ def requests_that_mean_nothing():
     up = Upstream(8000)
     Gostbpf(*SOCKS5)
     target = b"\x01\x7f\x00\x00\x01" + struct.pack(">H", 8000)
-    for request, code in ((b"\x05\x09\x00" + target, 7), (b"\x05\xf3\x00" + target, 7), (b"\x05\x02\x00" + target, 2), (b"\x05\xf2\x00" + target, 2),
+    for request, code in ((b"\x05\x09\x00" + target, 7), (b"\x05\xf3\x00" + target, 2), (b"\x05\x02\x00" + target, 2), (b"\x05\xf2\x00" + target, 2),
                           (b"\x05\x03\x00" + target, 2), (b"\x05\x01\x00\x02" + target, 8), (b"\x05\x01\x00\x03\x00\x1f\x40", 1)):
         sock = connect(1080)
         greet5(sock)

@@ -1,6 +1,6 @@
 unit_addr := addr
 unit_proto_socks := proto_socks proto_socks4 proto_socks5 addr hex
-unit_connector_socks := connector_socks4 connector_socks5 proto_socks proto_socks4 proto_socks5 addr hex
+unit_connector_socks := connector_socks4 connector_socks5 proto_datagram proto_socks proto_socks4 proto_socks5 addr hex
 proxy_modules := proto_proxy proto_proxy_v1 proto_proxy_v2 crc32c addr
 unit_proto_proxy := $(proxy_modules)
 unit_proto_proxy_rules := $(proxy_modules)

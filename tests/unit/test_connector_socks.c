@@ -252,6 +252,31 @@ static void test_mux_bind(void)
 	}
 }
 
+/* GOST's, too: a way for datagrams names nobody, a port for them is a port. */
+static void test_datagrams(void)
+{
+	static const struct {
+		enum connector_command command;
+		const char *host, *asked, *reply, *bound;
+	} rows[] = {
+		{CONNECTOR_UDP, "192.0.2.9", "05f30001000000000000", "05000001000000000000", "0.0.0.0:0"},
+		{CONNECTOR_UDP, "a.example", "05f30001000000000000", "05000001c00002011f90", "192.0.2.1:8080"},
+		{CONNECTOR_UDP_BIND, "", "05f30003001f90", "05000001c00002011f90", "192.0.2.1:8080"},
+		{CONNECTOR_UDP_BIND, "10.0.0.1", "05f300010a0000011f90", "0500000301611f90", "[::]:8080"},
+	};
+	char text[ADDR_TEXT_MAX];
+
+	CU_ASSERT(connector_socks5_ops.udp && connector_socks5_ops.udp == connector_socks5_ops.udp_bind);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct talk t = {
+			.ops = &connector_socks5_ops, .req = {.command = rows[i].command, TARGET(rows[i].host, 8080)},
+			.said = {"050100", rows[i].asked}, .answered = {"0500", rows[i].reply}, .end = CONNECTOR_DONE,
+		};
+		struct connector c = run(&t);
+		CU_ASSERT_STRING_EQUAL(addr_format(&c.bound, text), rows[i].bound);
+	}
+}
+
 static enum connector_result visitor(const char *hex, size_t len, struct addr *peer, size_t *consumed)
 {
 	uint8_t data[64], *block = malloc(len ? len : 1);
@@ -335,6 +360,7 @@ static const struct unit_case cases[] = {
 	{"socks5 refuses", test_socks5_refused},
 	{"bind has two replies", test_bind},
 	{"MUX-BIND has one", test_mux_bind},
+	{"datagrams, and a port for them", test_datagrams},
 	{"who a stream is from", test_visitor},
 	{"a proxy that runs ahead", test_ahead},
 	{"what cannot be said", test_unsayable},
