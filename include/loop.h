@@ -68,6 +68,8 @@ void loop_io_del(struct loop *loop, struct loop_io *io);
 int loop_io_adopt(struct loop *loop, struct loop_io *from, struct loop_io *to, uint32_t events, loop_io_fn fn);
 /* loop_io_del() and close() in one system call. Idempotent. */
 void loop_io_close(struct loop *loop, struct loop_io *io);
+/* The same, so that the peer of a TCP connection sees a reset: what was said so far must not look like the whole. */
+void loop_io_reset(struct loop *loop, struct loop_io *io);
 
 /* (Re-)arms; delay 0 fires in the next turn. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t delay_ns, loop_timer_fn fn);

@@ -43,11 +43,7 @@ static void on_timer(struct loop_timer *timer);
 /* One that has just been accepted must not look like a connection that was empty and ended in order. */
 static void abandon(struct attempt *a)
 {
-	struct linger now = {.l_onoff = 1, .l_linger = 0};
-
-	if (a->io.fd >= 0)
-		setsockopt(a->io.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	loop_io_close(a->dial->loop, &a->io);
+	loop_io_reset(a->dial->loop, &a->io);
 }
 
 void dial_cancel(struct dial *d)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -300,6 +301,15 @@ void loop_io_close(struct loop *loop, struct loop_io *io)
 	close(io->fd); /* the only reference: epoll forgets it by itself */
 	io->fd = -1;
 	forget_events(loop, io);
+}
+
+void loop_io_reset(struct loop *loop, struct loop_io *io)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	if (io->fd >= 0)
+		setsockopt(io->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	loop_io_close(loop, io);
 }
 
 int loop_io_adopt(struct loop *loop, struct loop_io *from, struct loop_io *to, uint32_t events, loop_io_fn fn)

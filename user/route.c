@@ -43,6 +43,7 @@ void route_cancel(struct route *r)
 		return;
 	resolver_cancel(r->req.resolver, &r->lookup);
 	dial_cancel(r->dial);
+	loop_io_reset(r->req.loop, &r->io);
 	route_free(r);
 }
 
@@ -94,6 +95,7 @@ void route_succeed(struct route *r, struct loop_io *io)
 void route_out_of_memory(struct route *r)
 {
 	snprintf(r->error, sizeof(r->error), "out of memory");
+	loop_io_reset(r->req.loop, &r->io);
 	route_fail(r, DIAL_CHAIN);
 }
 
@@ -134,7 +136,7 @@ void route_hop_failed(struct route *r, size_t hop)
 
 void route_hop_again(struct route *r, size_t hop)
 {
-	loop_io_close(r->req.loop, &r->io);
+	loop_io_reset(r->req.loop, &r->io);
 	if (!choose(r, hop)) {
 		route_fail(r, DIAL_CHAIN);
 		return;

@@ -112,7 +112,6 @@ static void on_pair_end(struct pair *pair, enum pair_end end)
 
 void session_close_early(struct session *s, bool quiet)
 {
-	struct linger now = {.l_onoff = 1, .l_linger = 0};
 	struct loop *loop = s->host->env.loop;
 
 	session_dial_cancel(s);
@@ -120,9 +119,7 @@ void session_close_early(struct session *s, bool quiet)
 	for (int i = 0; i < 2; i++) {
 		if (quiet)
 			pair_say_end(&s->pair, i);
-		if (!quiet && s->pair.io[i].fd >= 0)
-			setsockopt(s->pair.io[i].fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-		loop_io_close(loop, &s->pair.io[i]);
+		(quiet ? loop_io_close : loop_io_reset)(loop, &s->pair.io[i]);
 	}
 	pair_discard(&s->pair);
 	leave_stream(s, quiet);

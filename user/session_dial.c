@@ -280,6 +280,7 @@ void session_routed(struct session *s, const struct route_result *res)
 {
 	s->upstream = res->at;
 	if (!adopt(s, res)) {
+		loop_io_reset(s->host->env.loop, res->io);
 		session_fail(s, LOG_ERROR, "no-memory", "epoll: %s", strerror(errno));
 		return;
 	}

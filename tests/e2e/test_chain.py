@@ -214,6 +214,68 @@ def a_proxy_that_does_not_answer_is_given_so_much_time():
     g.wait_log(lambda r: r["msg"] == "node-0@127.0.0.1:8002: i/o timeout", "the node's error")
 
 
+# --- a conversation that is broken off is never ended in order ---
+def asked(node):
+    """The node's socket once it has read what it is asked for."""
+    sock, head = node.accept(), b""
+    while b"\r\n\r\n" not in head:
+        head += sock.recv(4096)
+    return sock
+
+
+@case
+def a_client_that_goes_resets_the_conversation_with_a_proxy():
+    g = lib.Gostbpf("-L", f"tcp://:8080/{TARGET}", "-F", "http://127.0.0.1:8001")
+    node = lib.Upstream(8001)
+    client = lib.connect(8080)
+    sock = asked(node)
+    lib.reset(client)
+    lib.same(lib.ending(sock), "reset", "what the proxy sees")
+    g.closed()
+
+
+@case
+def so_does_a_proxy_s_time_limit():
+    lib.Gostbpf("-L", f"tcp://:8080/{TARGET}", "-F", "http://127.0.0.1:8001?timeout=300ms")
+    node = lib.Upstream(8001)
+    client = lib.connect(8080)
+    lib.same(lib.ending(asked(node)), "reset", "what the proxy sees")
+    lib.same(lib.ending(client), "reset", "what the client sees")
+
+
+@case
+def so_does_the_end_of_the_process():
+    g = lib.Gostbpf("-drain", "0", "-L", f"tcp://:8080/{TARGET}", "-F", "http://127.0.0.1:8001")
+    node = lib.Upstream(8001)
+    client = lib.connect(8080)
+    sock = asked(node)
+    lib.same(g.stop(), 0, "exit status")
+    lib.same((lib.ending(sock), lib.ending(client)), ("reset", "reset"), "what both see")
+
+
+@case
+def so_does_a_race_that_another_target_has_won():
+    """Two targets through a chain at once; the proxy answers for the second only."""
+    path = lib.tmp() / "gost.yml"
+    path.write_text("""services:
+- name: s
+  addr: 127.0.0.1:8080
+  handler: {type: tcp, chain: c}
+  listener: {type: tcp}
+  forwarder: {selector: {strategy: parallel}, nodes: [{name: a, addr: "10.9.8.7:1"}, {name: b, addr: "10.9.8.7:2"}]}
+chains: [{name: c, hops: [{name: h, nodes: [{name: n, addr: "127.0.0.1:8001", connector: {type: http}, dialer: {type: tcp}}]}]}]
+""")
+    lib.Gostbpf("-C", path, services=1)
+    node = lib.Upstream(8001)
+    client = lib.connect(8080)
+    socks = [asked(node), asked(node)]
+    socks[1].sendall(b"HTTP/1.1 200 OK\r\n\r\nhello")
+    lib.same(lib.recv_exact(client, 5), b"hello", "the winner's")
+    lib.same(lib.ending(socks[0]), "reset", "what the proxy sees of the other")
+    client.close()
+    socks[1].close()
+
+
 @case
 def fails_count_until_a_success():
     """A node with maxFails 2 that fails every other time is never left out."""
