@@ -13,9 +13,11 @@ import threading
 import lib
 import relay_peer as relay
 import sandbox
+import tunnel_world
 from lib import Gostbpf, Server, Upstream, case, check, connect, ending, recv_exact, recv_to_end, reset, same
+from tunnel_world import NAMED, PUBLIC, TARGET
 
-SERVER, PUBLIC, TARGET = 7000, 8080, 8000
+SERVER = 7000
 SCHEMES = ("relay", "socks5")
 
 
@@ -61,36 +63,13 @@ def server_speaks_as_gost_does():
     gost = Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true")
     tunnel = Tunnel()
     same((tunnel.code, tunnel.found["addr"]), (0, [("::", PUBLIC)]), "the answer to BIND")
-    first, second = connect(PUBLIC), connect(PUBLIC)
-    same(tunnel.opened(), (3, first.getsockname()), "the first visitor")
-    same(tunnel.opened(), (5, second.getsockname()), "the second visitor")
-    first.sendall(b"hello")
-    same(tunnel.frame(), (relay.PSH, 3, b"hello"), "payload of the first")
-    tunnel.send(relay.PSH, 5, b"welcome")
-    same(recv_exact(second, 7), b"welcome", "payload for the second")
-    first.shutdown(socket.SHUT_WR)
-    same(tunnel.frame(), (relay.FIN, 3, b""), "half-close")
-    tunnel.send(relay.PSH, 3, b"bye")
-    tunnel.send(relay.FIN, 3)
-    same(recv_to_end(first), b"bye", "what came after the half-close")
-    reset(second)
-    same([tunnel.frame(), tunnel.frame()], [(relay.PSH, 5, b""), (relay.FIN, 5, b"")], "a reset: the mark, then FIN")
-    gost.wait_log(lambda r: r.get("msg") == f"bind on [::]:{PUBLIC}/tcp OK", "the record of the bind")
-    same(gost.closed(2)[0]["service"], f"service-0-ep-[::]:{PUBLIC}", "service of a visitor")
+    tunnel_world.two_visitors(gost, tunnel)
 
 
 @case
 def port_is_free_when_the_tunnel_ends():
     Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true")
-    tunnel = Tunnel()
-    visitor = connect(PUBLIC)
-    tunnel.opened()
-    second = Tunnel()
-    same((second.code, recv_to_end(second.sock)), (5, b""), "the same port again")
-    tunnel.sock.close()
-    same(ending(visitor), "reset", "what the visitor sees")
-    lib.until(lambda: not lib.listening(PUBLIC), "the port is free")
-    same(Tunnel().code, 0, "and may be had again")
+    tunnel_world.the_port_is_free_when_it_ends(Tunnel, 5)
 
 
 @case
@@ -110,23 +89,13 @@ def bind_needs_the_password():
 @case
 def nonsense_in_the_tunnel_ends_it():
     Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true")
-    tunnel = Tunnel()
-    visitor = connect(PUBLIC)
-    tunnel.opened()
-    tunnel.sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    same(ending(visitor), "reset", "what the visitor sees")
-    same(ending(tunnel.sock), "reset", "what the client sees")
+    tunnel_world.nonsense_ends_it(Tunnel())
 
 
 @case
 def visitor_behind_a_proxy():
-    """proxyProtocol of the service is received at the port that was opened (GOST ignores it there)."""
     Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true&proxyProtocol=1")
-    tunnel = Tunnel()
-    visitor = connect(PUBLIC)
-    visitor.sendall(lib.v1("203.0.113.9", 4711, "192.0.2.1", 443) + b"hello")
-    same(tunnel.opened(), (3, ("203.0.113.9", 4711)), "who the stream says is there")
-    same(tunnel.frame(), (relay.PSH, 3, b"hello"), "payload")
+    tunnel_world.a_visitor_behind_a_proxy(Tunnel())
 
 
 # --- the client beside a peer ---
@@ -134,18 +103,16 @@ def rtcp(*extra, query="handler.proxyProtocol=1"):
     return Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}?{query}", "-F", f"relay://{''.join(extra)}127.0.0.1:{SERVER}")
 
 
-class FarEnd(Tunnel):
+class FarEnd(tunnel_world.FarEnd):
     """The relay server by hand: answers BIND and opens streams."""
 
-    def __init__(self, node):  # pylint: disable=super-init-not-called
+    def __init__(self, node):
         self.sock = node.accept()
         self.request = relay.read_message(lambda n: recv_exact(self.sock, n))
-        self.sock.sendall(relay.message(0, relay.addr("198.51.100.1", PUBLIC)))
+        self.sock.sendall(relay.message(0, relay.addr(*NAMED)))
 
-    def open(self, stream, visitor=("203.0.113.9", 4711), pieces=False):
-        data = relay.frame(relay.SYN, stream) + relay.frame(relay.PSH, stream, relay.message(0, relay.addr(*visitor)))
-        for part in [data[i:i + 1] for i in range(len(data))] if pieces else [data]:
-            self.sock.sendall(part)
+    def preface(self, visitor):
+        return relay.message(0, relay.addr(*visitor))
 
 
 @case
@@ -154,22 +121,7 @@ def client_speaks_as_gost_does():
     gost = rtcp("user:pass@")
     far = FarEnd(node)
     same(far.request, (2, {"addr": [("", PUBLIC)], "network": 0, "user": ("user", "pass")}), "the request")
-    for stream, pieces in ((3, False), (5, True)):
-        far.open(stream, pieces=pieces)
-        far.send(relay.PSH, stream, b"hello")
-        local = target.accept()
-        want = lib.v1("203.0.113.9", 4711, "198.51.100.1", PUBLIC) + b"hello"
-        same(recv_exact(local, len(want)), want, "header and payload at the target")
-        local.sendall(b"welcome")
-        same(far.frame(), (relay.PSH, stream, b"welcome"), "the answer")
-        far.send(relay.FIN, stream)
-        same(local.recv(1), b"", "half-close")
-        local.sendall(b"bye")
-        same(far.frame(), (relay.PSH, stream, b"bye"), "after the half-close")
-        local.close()
-        same(far.frame(), (relay.FIN, stream, b""), "the end")
-    record = gost.closed(2)[0]
-    same((record["client"], record["reason"]), ("203.0.113.9:4711", "client-eof"), "the record")
+    tunnel_world.two_streams(gost, far, target)
 
 
 @case
@@ -193,25 +145,15 @@ def truncation_is_a_reset():
     same(ending(first), "reset", "a stream that was broken off")
     far.sock.close()
     same(ending(second), "reset", "a stream whose tunnel died")
-    gost.wait_log(lambda r: "retrying in 1s" in r.get("msg", ""), "the record of the retry")
-    far = FarEnd(node)
-    far.open(3)
-    third = target.accept()
-    lib.recv_header(third)
-    reset(third)
-    same([far.frame(), far.frame()], [(relay.PSH, 3, b""), (relay.FIN, 3, b"")], "the target's reset")
+    tunnel_world.a_new_tunnel_after_the_end(gost, lambda: FarEnd(node), target)
 
 
 @case
 def first_message_is_checked():
     node, target = Upstream(SERVER), Upstream(TARGET)
     rtcp()
-    far = FarEnd(node)
-    for stream, data in ((3, relay.message(0)), (5, relay.message(7, relay.addr("1.2.3.4", 5))), (7, b"GET / HTTP/1.1"),
-                         (9, relay.message(0, relay.addr("a.name", 5)))):
-        far.sock.sendall(relay.frame(relay.SYN, stream) + relay.frame(relay.PSH, stream, data))
-        same([far.frame(), far.frame()], [(relay.PSH, stream, b""), (relay.FIN, stream, b"")], f"the answer to {data!r}")
-    check(target.nobody(), "nobody is connected to the target")
+    tunnel_world.first_messages_are_checked(FarEnd(node), target, (
+        relay.message(0), relay.message(7, relay.addr("1.2.3.4", 5)), b"GET / HTTP/1.1", relay.message(0, relay.addr("a.name", 5))))
 
 
 @case
@@ -229,9 +171,7 @@ def refused_bind_is_tried_again():
 def both(scheme, handler="handler.proxyProtocol=1"):
     server = Gostbpf("-L", f"{scheme}://127.0.0.1:{SERVER}?bind=true")
     client = Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}?{handler}", "-F", f"{scheme}://127.0.0.1:{SERVER}")
-    lib.wait_listening(PUBLIC)
-    for gost in (server, client):
-        gost.sockets_at_start = gost.sockets()
+    tunnel_world.settled(server, client)
     return server, client
 
 

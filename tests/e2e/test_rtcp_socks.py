@@ -11,9 +11,11 @@ import lib
 import relay_peer as relay
 import socks_world as socks
 import tls_peer
+import tunnel_world
 from lib import Gostbpf, Upstream, case, check, connect, ending, recv_exact, recv_to_end, reset, same
+from tunnel_world import NAMED, PUBLIC, TARGET
 
-SERVER, PUBLIC, TARGET = 1080, 8080, 8000
+SERVER = 1080
 MUX_BIND = 0xF2
 ANY = b"\x03\x00" + struct.pack(">H", PUBLIC)  # how GOST's client writes ":8080"
 
@@ -48,22 +50,7 @@ def server_speaks_as_gost_does():
     gost = serve()
     tunnel = Tunnel()
     same((tunnel.code, tunnel.bound), (0, ("127.0.0.1", PUBLIC)), "the reply: where the client reached us, and the port")
-    first, second = connect(PUBLIC), connect(PUBLIC)
-    same(tunnel.opened(), (3, first.getsockname()), "the first visitor")
-    same(tunnel.opened(), (5, second.getsockname()), "the second visitor")
-    first.sendall(b"hello")
-    same(tunnel.frame(), (relay.PSH, 3, b"hello"), "payload of the first")
-    tunnel.send(relay.PSH, 5, b"welcome")
-    same(recv_exact(second, 7), b"welcome", "payload for the second")
-    first.shutdown(socket.SHUT_WR)
-    same(tunnel.frame(), (relay.FIN, 3, b""), "half-close")
-    tunnel.send(relay.PSH, 3, b"bye")
-    tunnel.send(relay.FIN, 3)
-    same(recv_to_end(first), b"bye", "what came after the half-close")
-    reset(second)
-    same([tunnel.frame(), tunnel.frame()], [(relay.PSH, 5, b""), (relay.FIN, 5, b"")], "a reset: the mark, then FIN")
-    gost.wait_log(lambda r: r.get("msg") == f"bind on [::]:{PUBLIC}/tcp OK", "the record of the bind")
-    same(gost.closed(2)[0]["service"], f"service-0-ep-[::]:{PUBLIC}", "service of a visitor")
+    tunnel_world.two_visitors(gost, tunnel)
 
 
 @case
@@ -95,15 +82,7 @@ def numeric_addresses():
 @case
 def port_is_free_when_the_tunnel_ends():
     serve()
-    tunnel = Tunnel()
-    visitor = connect(PUBLIC)
-    tunnel.opened()
-    second = Tunnel()
-    same((second.code, recv_to_end(second.sock)), (1, b""), "the same port again")
-    tunnel.sock.close()
-    same(ending(visitor), "reset", "what the visitor sees")
-    lib.until(lambda: not lib.listening(PUBLIC), "the port is free")
-    same(Tunnel().code, 0, "and may be had again")
+    tunnel_world.the_port_is_free_when_it_ends(Tunnel, 1)
 
 
 @case
@@ -144,22 +123,13 @@ def everything_at_once_byte_by_byte():
 @case
 def visitor_behind_a_proxy():
     serve("&proxyProtocol=1")
-    tunnel = Tunnel()
-    visitor = connect(PUBLIC)
-    visitor.sendall(lib.v1("203.0.113.9", 4711, "192.0.2.1", 443) + b"hello")
-    same(tunnel.opened(), (3, ("203.0.113.9", 4711)), "who the stream says is there")
-    same(tunnel.frame(), (relay.PSH, 3, b"hello"), "payload")
+    tunnel_world.a_visitor_behind_a_proxy(Tunnel())
 
 
 @case
 def nonsense_in_the_tunnel_ends_it():
     serve()
-    tunnel = Tunnel()
-    visitor = connect(PUBLIC)
-    tunnel.opened()
-    tunnel.sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    same(ending(visitor), "reset", "what the visitor sees")
-    same(ending(tunnel.sock), "reset", "what the client sees")
+    tunnel_world.nonsense_ends_it(Tunnel())
 
 
 # --- the client beside a peer ---
@@ -167,10 +137,10 @@ def rtcp(user="", scheme="socks5"):
     return Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}?handler.proxyProtocol=1", "-F", f"{scheme}://{user}127.0.0.1:{SERVER}")
 
 
-class FarEnd(relay.MuxPeer):
+class FarEnd(tunnel_world.FarEnd):
     """The SOCKS5 server by hand: answers MUX-BIND and opens streams."""
 
-    def __init__(self, node, reply=b"\x05\x00\x00" + socks.address("198.51.100.1", PUBLIC), auth=None):
+    def __init__(self, node, reply=b"\x05\x00\x00" + socks.address(*NAMED), auth=None):
         self.sock = node.accept()
         same(recv_exact(self.sock, 4 if auth else 3), b"\x05\x02\x00\x02" if auth else b"\x05\x01\x00", "methods")
         self.sock.sendall(b"\x05\x02" if auth else b"\x05\x00")
@@ -180,33 +150,15 @@ class FarEnd(relay.MuxPeer):
         same(recv_exact(self.sock, 7), bytes([5, MUX_BIND, 0]) + ANY, "the request, as GOST writes it")
         self.sock.sendall(reply)
 
-    def open(self, stream, visitor=("203.0.113.9", 4711), pieces=False):
-        data = relay.frame(relay.SYN, stream) + relay.frame(relay.PSH, stream, b"\x05\x00\x00" + socks.address(*visitor))
-        for part in [data[i:i + 1] for i in range(len(data))] if pieces else [data]:
-            self.sock.sendall(part)
+    def preface(self, visitor):
+        return b"\x05\x00\x00" + socks.address(*visitor)
 
 
 @case
 def client_speaks_as_gost_does():
     node, target = Upstream(SERVER), Upstream(TARGET)
     gost = rtcp("user:pass@", "socks")
-    far = FarEnd(node, auth=("user", "pass"))
-    for stream, pieces in ((3, False), (5, True)):
-        far.open(stream, pieces=pieces)
-        far.send(relay.PSH, stream, b"hello")
-        local = target.accept()
-        want = lib.v1("203.0.113.9", 4711, "198.51.100.1", PUBLIC) + b"hello"
-        same(recv_exact(local, len(want)), want, "header and payload at the target")
-        local.sendall(b"welcome")
-        same(far.frame(), (relay.PSH, stream, b"welcome"), "the answer")
-        far.send(relay.FIN, stream)
-        same(local.recv(1), b"", "half-close")
-        local.sendall(b"bye")
-        same(far.frame(), (relay.PSH, stream, b"bye"), "after the half-close")
-        local.close()
-        same(far.frame(), (relay.FIN, stream, b""), "the end")
-    record = gost.closed(2)[0]
-    same((record["client"], record["reason"]), ("203.0.113.9:4711", "client-eof"), "the record")
+    tunnel_world.two_streams(gost, FarEnd(node, auth=("user", "pass")), target)
 
 
 @case
@@ -233,25 +185,16 @@ def truncation_is_a_reset():
     recv_exact(local, 1)
     far.sock.close()
     same(ending(local), "reset", "a stream whose tunnel died")
-    gost.wait_log(lambda r: "retrying in 1s" in r.get("msg", ""), "the record of the retry")
-    far = FarEnd(node)
-    far.open(3)
-    local = target.accept()
-    lib.recv_header(local)
-    reset(local)
-    same([far.frame(), far.frame()], [(relay.PSH, 3, b""), (relay.FIN, 3, b"")], "the target's reset")
+    tunnel_world.a_new_tunnel_after_the_end(gost, lambda: FarEnd(node), target)
 
 
 @case
 def first_message_is_checked():
     node, target = Upstream(SERVER), Upstream(TARGET)
     rtcp()
-    far = FarEnd(node)
-    for stream, data in ((3, b"\x05\x01\x00" + socks.address("1.2.3.4", 5)), (5, b"\x05\x00\x00" + socks.address("a.name", 5)),
-                         (7, b"GET / HTTP/1.1"), (9, relay.message(0, relay.addr("1.2.3.4", 5)))):
-        far.sock.sendall(relay.frame(relay.SYN, stream) + relay.frame(relay.PSH, stream, data))
-        same([far.frame(), far.frame()], [(relay.PSH, stream, b""), (relay.FIN, stream, b"")], f"the answer to {data!r}")
-    check(target.nobody(), "nobody is connected to the target")
+    tunnel_world.first_messages_are_checked(FarEnd(node), target, (
+        b"\x05\x01\x00" + socks.address("1.2.3.4", 5), b"\x05\x00\x00" + socks.address("a.name", 5), b"GET / HTTP/1.1",
+        relay.message(0, relay.addr("1.2.3.4", 5))))
 
 
 @case
@@ -271,9 +214,7 @@ def through_tls():
     server = Gostbpf("-L", f"socks5+tls://127.0.0.1:{SERVER}?bind=true&{cert}")
     client = Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}?handler.proxyProtocol=1", "-F",
                      f"socks5+tls://localhost:{SERVER}?{tls_peer.authority()}")
-    lib.wait_listening(PUBLIC)
-    for gost in (server, client):
-        gost.sockets_at_start = gost.sockets()
+    tunnel_world.settled(server, client)
     visitor = connect(PUBLIC)
     visitor.sendall(b"x" * 300000)
     local = target.accept()

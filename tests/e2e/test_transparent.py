@@ -57,12 +57,20 @@ if kind == "udp":
     sock.send(data)
     sys.stdout.buffer.write(sock.recv(1 << 16))
 else:
+    lost = []
     def send():
-        sock.sendall(data)
-        sock.shutdown(socket.SHUT_WR)
-    threading.Thread(target=send, daemon=True).start()
+        try:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+        except OSError as err:  # a reset is told once, whoever asks first
+            lost.append(err)
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
     while part := sock.recv(1 << 16):
         sys.stdout.buffer.write(part)
+    sender.join(20)
+    if lost:
+        raise ConnectionResetError(str(lost[0]))
 """
 
 
