@@ -35,5 +35,13 @@ int config_spec_pairs(char *query, int (*add)(void *target, const char *key, cha
 int config_spec_auth(const struct config_spec *spec, const char *base64, struct auth_config *out,
 		     struct config_error *err);
 
+/*
+ * Calls read with a copy of what stood behind flag, without blanks around it, and with origin, which names both in messages; its
+ * own message gets that in front. Both are gone afterwards. 0, what read says, or -ENOMEM.
+ */
+int config_spec_read(const char *flag, const char *text,
+		     int (*read)(void *ctx, char *text, const char *origin, struct config_error *err), void *ctx,
+		     struct config_error *err);
+
 /* `-L "..."` for messages, shortened, with passwords hidden. NULL: out of memory. */
 char *config_spec_describe(const char *flag, const char *text);

@@ -40,6 +40,8 @@ extern const struct engine_ops engine_tls_ops; /* not to be chosen: pairs with T
 /* What auto and sockmap pump with while native; shared with engine_copy.c. */
 enum pump_result pump_copy(struct flow *flow);
 enum pump_result pump_splice(struct flow *flow);
+/* once() until it is not PUMP_YIELD any more, or others are to have their turn. */
+enum pump_result pump_turns(struct flow *flow, enum pump_result (*once)(struct flow *flow));
 /* Writes held bytes: PUMP_EOF is never returned; PUMP_YIELD = all written. */
 enum pump_result pump_flush_hold(struct flow *flow);
 /* splice engine's pipe, given back. */

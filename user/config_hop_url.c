@@ -206,37 +206,34 @@ static void url_fini(struct node_url *url)
 /* node.x is x of the node, and so on. */
 static const unsigned prefixes[] = {SCOPE_HOP, SCOPE_PROXY, SCOPE_CONNECTOR, SCOPE_DIALER, 0};
 
-int config_add_hop(struct config *cfg, const char *spec, struct config_error *err)
+static int read_hop(void *ctx, char *text, const char *origin, struct config_error *err)
 {
-	struct node_url url = {0};
-	char *copy = strdup(spec), *origin = config_spec_describe("-F", spec);
+	struct node_url *url = ctx;
+	struct config *cfg = url->query.cfg;
 	struct chain_config *chain = open_chain(cfg);
 	struct hop_config *hop = chain ? config_new_hop(&chain->hops, &chain->hop_count) : NULL;
-	int rc;
 
-	if (!copy || !origin || !hop) {
-		rc = config_no_memory(err);
-		goto out;
-	}
-	url.query = (struct config_query){
+	if (!hop)
+		return config_no_memory(err);
+	url->query.origin = origin;
+	int rc = parse_spec(url, text, err);
+	if (!rc)
+		rc = fill_hop(hop, url, origin, chain->hop_count - 1, err);
+	return rc ? rc : config_special_hop(&url->query.special, &cfg->access, hop, err);
+}
+
+int config_add_hop(struct config *cfg, const char *spec, struct config_error *err)
+{
+	struct node_url url = {.query = {
 		.cfg = cfg,
-		.origin = origin,
 		.side = CONFIG_SIDE_CHAIN,
 		.prefixes = prefixes,
 		.scopes = SCOPE_CHAIN,
 		.store = store,
-	};
-	rc = parse_spec(&url, config_spec_trim(copy), err);
-	if (!rc)
-		rc = fill_hop(hop, &url, origin, chain->hop_count - 1, err);
-	if (!rc)
-		rc = config_special_hop(&url.query.special, &cfg->access, hop, err);
-	if (rc)
-		config_fail_at(err, rc, "%s", origin);
-out:
+	}};
+	int rc = config_spec_read("-F", spec, read_hop, &url, err);
+
 	url_fini(&url);
-	free(origin);
-	free(copy);
 	return rc;
 }
 

@@ -295,3 +295,22 @@ char *config_spec_describe(const char *flag, const char *spec)
 	free(text);
 	return rc < 0 ? NULL : out;
 }
+
+int config_spec_read(const char *flag, const char *text,
+		     int (*read)(void *ctx, char *text, const char *origin, struct config_error *err), void *ctx,
+		     struct config_error *err)
+{
+	char *copy = strdup(text), *origin = config_spec_describe(flag, text);
+	int rc = -ENOMEM;
+
+	if (copy && origin) {
+		rc = read(ctx, config_spec_trim(copy), origin, err);
+		if (rc)
+			config_fail_at(err, rc, "%s", origin);
+	} else {
+		config_no_memory(err);
+	}
+	free(origin);
+	free(copy);
+	return rc;
+}

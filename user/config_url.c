@@ -303,32 +303,26 @@ static void url_fini(struct url *url)
 	config_query_fini(&url->query);
 }
 
+static int read_url(void *ctx, char *text, const char *origin, struct config_error *err)
+{
+	struct url *url = ctx;
+
+	url->query.origin = origin;
+	int rc = parse_spec(url, text, err);
+	return rc ? rc : add_services(url->query.cfg, url, origin, err);
+}
+
 int config_add_url(struct config *cfg, const char *spec, struct config_error *err)
 {
-	struct url url = {0};
-	char *copy = strdup(spec), *origin = config_spec_describe("-L", spec);
-	int rc;
-
-	if (!copy || !origin) {
-		rc = config_no_memory(err);
-		goto out;
-	}
-	url.query = (struct config_query){
+	struct url url = {.query = {
 		.cfg = cfg,
-		.origin = origin,
 		.side = CONFIG_SIDE_SERVICE,
 		.prefixes = prefixes,
 		.scopes = SCOPE_URL,
 		.store = store,
-	};
-	rc = parse_spec(&url, config_spec_trim(copy), err);
-	if (!rc)
-		rc = add_services(cfg, &url, origin, err);
-	if (rc)
-		config_fail_at(err, rc, "%s", origin);
-out:
+	}};
+	int rc = config_spec_read("-L", spec, read_url, &url, err);
+
 	url_fini(&url);
-	free(origin);
-	free(copy);
 	return rc;
 }

@@ -15,7 +15,7 @@
 #include "flow.h"
 #include "flow_prefix.h"
 
-enum { READS_PER_TURN = 8 }; /* then others have their turn */
+enum { READS_PER_TURN = 8 };
 
 /* Sends n bytes of the shared buffer; the rest is held. */
 static enum pump_result write_out(struct flow *flow, const uint8_t *data, size_t n)
@@ -77,14 +77,19 @@ static enum pump_result copy_once(struct flow *flow)
 	return write_out(flow, env->buf, (size_t)n);
 }
 
-enum pump_result pump_copy(struct flow *flow)
+enum pump_result pump_turns(struct flow *flow, enum pump_result (*once)(struct flow *flow))
 {
 	for (int i = 0; i < READS_PER_TURN; i++) {
-		enum pump_result result = copy_once(flow);
+		enum pump_result result = once(flow);
 		if (result != PUMP_YIELD)
 			return result;
 	}
 	return PUMP_YIELD;
+}
+
+enum pump_result pump_copy(struct flow *flow)
+{
+	return pump_turns(flow, copy_once);
 }
 
 const struct engine_ops engine_copy_ops = {

@@ -16,7 +16,7 @@
 #include "flow_prefix.h"
 #include "tls.h"
 
-enum { READS_PER_TURN = 8, BATCH = 64 * 1024 };
+enum { BATCH = 64 * 1024 };
 
 /* --- one side ------------------------------------------------------------------------------------------- */
 
@@ -158,12 +158,7 @@ static enum pump_result pump_once(struct flow *flow)
 
 static enum pump_result pump_tls(struct flow *flow)
 {
-	for (int i = 0; i < READS_PER_TURN; i++) {
-		enum pump_result result = pump_once(flow);
-		if (result != PUMP_YIELD)
-			return result;
-	}
-	return PUMP_YIELD;
+	return pump_turns(flow, pump_once);
 }
 
 const struct engine_ops engine_tls_ops = {

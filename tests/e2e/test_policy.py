@@ -83,6 +83,7 @@ def try_all(gost, up, policy, source, untrusted):
             raise AssertionError(f"{what}: {err}") from err
 
 
+@case(each=("use", "require", "reject", "ignore", "skip"))
 def every_opening(policy):
     for untrusted in ("reject", "ignore", "skip"):
         up = Upstream(8000)
@@ -91,31 +92,6 @@ def every_opening(policy):
             try_all(gost, up, policy, source, untrusted)
         same(gost.stop(), 0, "exit status")
         up.sock.close()
-
-
-@case
-def policy_use():
-    every_opening("use")
-
-
-@case
-def policy_require():
-    every_opening("require")
-
-
-@case
-def policy_reject():
-    every_opening("reject")
-
-
-@case
-def policy_ignore():
-    every_opening("ignore")
-
-
-@case
-def policy_skip():
-    every_opening("skip")
 
 
 @case

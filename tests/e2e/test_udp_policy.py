@@ -63,6 +63,7 @@ def told(gost):
     return {r["reason"] for r in gost.log() if r.get("reason", "").startswith("proxy-header")}
 
 
+@case(each=("use", "require", "reject", "ignore", "skip"))
 def every_opening(policy):
     for untrusted in ("reject", "ignore", "skip"):
         up = Upstream(8000, answer=False)
@@ -77,31 +78,6 @@ def every_opening(policy):
         same((told(gost), len(up.seen)), (reasons, accepted), f"{what}: reasons told, datagrams at the upstream")
         check("any source" not in gost.text(), "no warning: there is a list")
         lib.close_socket(up.sock)
-
-
-@case
-def policy_use():
-    every_opening("use")
-
-
-@case
-def policy_require():
-    every_opening("require")
-
-
-@case
-def policy_reject():
-    every_opening("reject")
-
-
-@case
-def policy_ignore():
-    every_opening("ignore")
-
-
-@case
-def policy_skip():
-    every_opening("skip")
 
 
 @case
