@@ -68,7 +68,7 @@ class Scope:
     def finish(self):
         """Orderly end of a passed case: nothing left open, clean exits."""
         self.close_sockets()
-        for d in self.daemons:
+        for d in sorted(self.daemons, key=lambda d: not d.lasting):  # whose sessions last may have some at another
             d.finish()
 
     def cleanup(self):

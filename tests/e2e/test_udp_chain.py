@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import socket
+import threading
 import time
 
 import datagram_peer as dgram
@@ -19,7 +20,7 @@ import tls_peer
 import udp_world
 from datagram_peer import GlueServer, counted, read_counted
 from lib import Gostbpf, Upstream, case, check, connect, ending, recv_exact, same
-from udp_world import TTL, ask, payload, udp_socket
+from udp_world import LASTING, TTL, ask, payload, queued, udp_socket
 
 FRONT, SERVER, TARGET = 8080, 7000, 8000
 AT = ("127.0.0.1", FRONT)
@@ -28,7 +29,9 @@ SIZES = (0, 1, 512, 1472, 9000, 40000, 60000, 65507)
 
 def client(query=TTL, hops=(f"relay://127.0.0.1:{SERVER}",), target=f"127.0.0.1:{TARGET}", **more):
     chain = [word for hop in hops for word in ("-F", hop)]
-    return Gostbpf("-L", f"udp://127.0.0.1:{FRONT}/{target}?{query}", *chain, **more)
+    gost = Gostbpf("-L", f"udp://127.0.0.1:{FRONT}/{target}?{query}", *chain, **more)
+    gost.lasting = LASTING in query
+    return gost
 
 
 def server(query="", target="", at=f"127.0.0.1:{SERVER}", *more):
@@ -185,12 +188,11 @@ def a_client_that_does_not_read_loses_datagrams_only():
     sock.sendall(dgram.connect_request("127.0.0.1", TARGET) + counted(b"q"))
     at = up.wait(1)[0][1]
     sent = 0
-    for turn in range(400):
-        for _ in range(20):
+    for _ in range(500):  # 30 MB: more than the sockets on the way take; each is read here before the next come
+        for _ in range(5):
             up.sock.sendto(b"%06d" % sent * 2000, at)
             sent += 1
-        if turn % 20 == 0:
-            time.sleep(0.01)
+        lib.until(lambda: not queued(at[1]), "what was sent is read")
     with open(f"/proc/{gost.proc.pid}/status", encoding="ascii") as f:
         resident = int(next(line for line in f if line.startswith("VmRSS")).split()[1])
     check(resident < (600_000 if lib.SANITIZED else 60_000), f"resident: {resident} kB")
@@ -208,7 +210,7 @@ def a_client_that_does_not_read_loses_datagrams_only():
     check(last >= 0, "some came")
     sock.close()
     sent_out, returned, dropped = totals(gost)[0]
-    check(sent_out == 1 and returned + dropped <= sent and dropped > 0, f"totals: {sent_out} {returned} {dropped}")
+    check((sent_out, returned + dropped) == (1, sent) and dropped > 0, f"totals: {sent_out} {returned} {dropped} of {sent}")
 
 
 @case
@@ -231,7 +233,7 @@ def server_ends_at_once_on_sigterm():
     recv_exact(sock, 4 + 3)
     began = time.monotonic()
     same(gost.stop(signal.SIGTERM), 0, "exit status")
-    check(time.monotonic() - began < 2 * lib.SLOW, "at once")
+    check(time.monotonic() - began < 15, "at once")  # draining has 30 s
 
 
 # --- the client beside a peer ---
@@ -267,7 +269,7 @@ def client_waits_for_the_answer_with_nodelay():
     try:
         raise AssertionError(f"a datagram before the answer: {peer.recv(100)!r}")
     except TimeoutError:
-        peer.settimeout(10)
+        peer.settimeout(lib.PATIENCE * lib.SLOW)
     peer.sendall(relay.message(0))
     same(read_counted(peer), b"hello", "the datagram")
 
@@ -277,7 +279,7 @@ def gost_default_server(how):
     """Its answer comes with the target's first datagram, whole or in single bytes."""
     udp_world.Upstream(TARGET)
     node = GlueServer(SERVER, slow=how == "bytes")
-    client()
+    client(query=LASTING)
     check_echo(SIZES[:4] if how == "bytes" else SIZES)
     same(node.requests, [(0x81, {"addr": [("127.0.0.1", TARGET)], "network": 1})], "the request")
 
@@ -333,7 +335,7 @@ def a_server_that_does_not_read():
     for i in range(6000):
         sock.sendto(b"%06d" % i * 200, AT)
         if i % 50 == 0:
-            time.sleep(0.001)
+            lib.until(lambda: not queued(FRONT), "what was sent is read")
     peer = node.accept()
     size = len(dgram.connect_request("127.0.0.1", TARGET))
     with open(f"/proc/{gost.proc.pid}/status", encoding="ascii") as f:
@@ -341,17 +343,20 @@ def a_server_that_does_not_read():
     check(resident < (600_000 if lib.SANITIZED else 60_000), f"resident: {resident} kB")
     recv_exact(peer, size)
     last = -1
-    peer.settimeout(1)
-    try:
-        while True:
-            data = read_counted(peer)
-            number = int(data[:6])
-            check(data == b"%06d" % number * 200 and number > last, f"datagram {number} is whole and in order")
-            last = number
-    except TimeoutError:
-        pass
-    sock.sendto(b"still", AT)
-    same(read_counted(peer), b"still", "it goes on")
+    sent = threading.Event()
+
+    def goes_on():
+        """Until one that is sent now has come through: the way is full while nobody reads."""
+        while not sent.wait(0.1):
+            sock.sendto(b"still", AT)
+
+    threading.Thread(target=goes_on, daemon=True).start()
+    while (data := read_counted(peer)) != b"still":
+        number = int(data[:6])
+        check(data == b"%06d" % number * 200 and number > last, f"datagram {number} is whole and in order")
+        last = number
+    sent.set()
+    check(0 <= last < 5999, f"some came, and some were lost; the last was {last}")
 
 
 @case
@@ -383,15 +388,15 @@ def many_clients(gost, clients=20, turns=50):
             sock.sendto(text, AT)
         for i, (sock, text) in enumerate(zip(socks, texts)):
             same(sock.recvfrom(65535), (text, AT), f"answer to client {i}")
-    records = gost.closed(clients)
-    same({(r["inputDatagrams"], r["outputDatagrams"], r["reason"]) for r in records}, {(turns, turns, "idle")}, "closing records")
+    records = gost.records_after_stop(clients)
+    same({(r["inputDatagrams"], r["outputDatagrams"], r["reason"]) for r in records}, {(turns, turns, "drain")}, "closing records")
 
 
 @case
 def every_client_has_its_own_way():
     up = udp_world.Upstream(TARGET)
     far = server()
-    gost = client(query=f"ttl={2 * lib.SLOW}s", prefix=())
+    gost = client(query=LASTING)
     many_clients(gost)
     same(len({sender for _, sender in up.seen}), 20, "source ports at the target: one for each client")
     same(totals(far, 20), [[50, 50, 0]] * 20, "totals at the far end")
@@ -401,7 +406,7 @@ def every_client_has_its_own_way():
 def every_length_and_a_burst():
     udp_world.Upstream(TARGET)
     server()
-    client(query="ttl=5s")
+    client(query=LASTING)
     sock = check_echo(count=5)
     texts = [b"%d" % i * (i % 90 + 1) for i in range(60)]
     for text in texts:
@@ -414,7 +419,7 @@ def datagrams_that_come_as_segments():
     """What the kernel hands over in one piece (UDP_GRO) is several datagrams on the way, too."""
     up = udp_world.Upstream(TARGET, answer=False)
     server()
-    client(query="ttl=5s")
+    client(query=LASTING)
     sock = udp_socket()
     sock.sendto(b"first", AT)
     up.wait(1)
@@ -460,7 +465,7 @@ def a_server_with_a_chain_of_its_own():
     up = udp_world.Upstream(TARGET)
     Gostbpf("-L", "relay://127.0.0.1:7001")
     server("", "", f"127.0.0.1:{SERVER}", "-F", "relay://127.0.0.1:7001")
-    client(query="ttl=2s")
+    client(query=LASTING)
     check_echo(count=2)
     same(len({sender for _, sender in up.seen}), 1, "source ports")
 
@@ -560,7 +565,7 @@ def client_ends_at_once_on_sigterm():
     check_echo((5,))
     began = time.monotonic()
     same(gost.stop(signal.SIGTERM), 0, "exit status")
-    check(time.monotonic() - began < 2 * lib.SLOW, "at once")
+    check(time.monotonic() - began < 15, "at once")  # draining has 30 s
     same(gost.closed()[0]["reason"], "drain", "reason")
 
 

@@ -40,6 +40,16 @@ def bound(port):
                for line in open(f"/proc/net/{name}", encoding="ascii").readlines()[1:])
 
 
+def queued(port):
+    """Bytes that wait to be read in the sockets at that UDP port."""
+    total = 0
+    for name in ("udp", "udp6"):
+        for line in open(f"/proc/net/{name}", encoding="ascii").readlines()[1:]:
+            words = line.split()
+            total += int(words[4].split(":")[1], 16) if words[1].endswith(f":{port:04X}") else 0
+    return total
+
+
 def service(spec, *query, ttl=TTL, workers=1):
     """gostbpf with one udp service."""
     gost = lib.Gostbpf("-workers", workers, "-L", f"udp://{spec}?" + "&".join((ttl, *query)))
