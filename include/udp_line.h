@@ -26,7 +26,7 @@ struct udp_line;
 enum { UDP_LINE_OUT_MAX = 512 * 1024 }; /* waiting to be sent; a datagram that comes then is dropped */
 
 struct udp_line_ops {
-	/* One datagram, which is there until pause() returns. May close the line. */
+	/* One datagram, which is there until pause() or ended() returns. May close the line: then neither is called. */
 	void (*datagram)(struct udp_line *l, const struct datagram *d);
 	/* Those that came together are through. May close the line. */
 	void (*pause)(struct udp_line *l);
@@ -48,6 +48,7 @@ struct udp_line {
 	struct udp_line_setup set;
 	struct loop_task again;
 	bool closed;
+	bool busy; /* datagrams are being handed out: what they lie in stays, even when the line is closed meanwhile */
 	uint8_t *out;
 	size_t out_off, out_len, out_cap;
 	uint8_t *in;

@@ -48,10 +48,19 @@ struct udp_replies {
 	struct udp_session *owner[UDP_SEND_MAX];
 };
 
+/* Datagrams for one session, not yet sent. */
+struct udp_run {
+	struct udp_session *session;
+	struct iovec data[UDP_BATCH];
+	unsigned count;
+};
+
 struct udp_service {
 	struct session_host *host;
 	struct service *svc;
 	struct loop_io io;
+	struct udp_tunnel *tunnel; /* instead: rudp with a chain */
+	struct udp_run run;
 	struct addr at;
 	bool wildcard;
 	uint64_t idle_ns;
@@ -118,6 +127,11 @@ struct udp_session *udp_service_session(struct udp_entry *entry);
 void udp_service_key(const struct udp_service *u, const struct udp_arrival *in, struct udp_key *out);
 /* Sends the answers collected so far. */
 void udp_service_flush(struct udp_service *u);
+/* One of them was lost on the way. */
+void udp_service_lost_reply(struct udp_service *u, unsigned index);
+/* A datagram that came through a tunnel; its bytes stay until udp_service_pause(). */
+void udp_service_take(struct udp_service *u, struct udp_arrival *in);
+void udp_service_pause(struct udp_service *u);
 /* Ends the session unused longest. False: there is none but keep. */
 bool udp_service_evict(struct udp_service *u, const struct udp_session *keep);
 

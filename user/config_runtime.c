@@ -18,11 +18,6 @@ static bool has_listener_chain(const struct service_config *svc)
 	return svc->listener_chain && !config_list_has(reverse, svc->listener_type);
 }
 
-static bool has_datagram_tunnel(const struct service_config *svc)
-{
-	return svc->listener_chain && config_is_udp(svc);
-}
-
 /* Port forwarding asks nobody: a password there would protect nothing. */
 static bool has_useless_auth(const struct service_config *svc)
 {
@@ -42,8 +37,7 @@ static const struct {
 	const char *what;
 	bool (*used)(const struct service_config *svc);
 } service_rows[] = {
-	{"a listener's chain (but for rtcp)", has_listener_chain},
-	{"rudp through a chain (datagrams in a tunnel)", has_datagram_tunnel},
+	{"a listener's chain (but for rtcp and rudp)", has_listener_chain},
 	{"user and password for port forwarding", has_useless_auth},
 	{"strategy parallel of a udp service", has_datagram_race},
 	{NULL, NULL},

@@ -29,16 +29,24 @@ void udp_line_open(struct udp_line *l, const struct udp_line_setup *set)
 	*l = (struct udp_line){.set = *set};
 }
 
+static void drop_in(struct udp_line *l)
+{
+	free(l->in);
+	l->in = NULL;
+	l->in_len = l->in_cap = 0;
+}
+
 void udp_line_close(struct udp_line *l)
 {
 	if (l->closed)
 		return;
 	l->closed = true;
 	loop_task_cancel(l->set.loop, &l->again);
-	free(l->in);
 	free(l->out);
-	l->in = l->out = NULL;
-	l->in_len = l->out_len = 0;
+	l->out = NULL;
+	l->out_len = 0;
+	if (!l->busy)
+		drop_in(l);
 }
 
 static void end(struct udp_line *l, int err, const char *why)
@@ -175,12 +183,14 @@ static ssize_t take_frame(struct udp_line *l, const uint8_t *data, size_t len)
 	case DATAGRAM_REJECT:
 		break;
 	}
-	end(l, -EPROTO, why);
+	l->set.ops->pause(l); /* those before it are whole */
+	if (!l->closed)
+		end(l, -EPROTO, why);
 	return -1;
 }
 
-/* What is complete of what came; the rest moves to the front. False: the line is closed. */
-static bool take_all(struct udp_line *l)
+/* How much of what came is complete, all of it handed out. */
+static size_t hand_out(struct udp_line *l)
 {
 	size_t off = 0;
 	ssize_t n;
@@ -190,11 +200,21 @@ static bool take_all(struct udp_line *l)
 		n = l->set.late_count ? take_answer(l, data, l->in_len - off) : take_frame(l, data, l->in_len - off);
 		off += n > 0 ? (size_t)n : 0;
 	} while (n > 0);
-	if (n < 0)
+	if (!l->closed)
+		l->set.ops->pause(l);
+	return off;
+}
+
+/* The rest moves to the front. False: the line is closed. */
+static bool take_all(struct udp_line *l)
+{
+	l->busy = true;
+	size_t off = hand_out(l);
+	l->busy = false;
+	if (l->closed) {
+		drop_in(l);
 		return false;
-	l->set.ops->pause(l);
-	if (l->closed)
-		return false;
+	}
 	l->in_len -= off;
 	if (off)
 		memmove(l->in, l->in + off, l->in_len);

@@ -15,13 +15,7 @@
 #include <unistd.h>
 
 #include "udp_session.h"
-
-/* Datagrams for one session, not yet sent. */
-struct run {
-	struct udp_session *session;
-	struct iovec data[UDP_BATCH];
-	unsigned count;
-};
+#include "udp_tunnel.h"
 
 struct udp_session *udp_service_session(struct udp_entry *entry)
 {
@@ -30,15 +24,20 @@ struct udp_session *udp_service_session(struct udp_entry *entry)
 
 /* --- answers ---------------------------------------------------------------------------------------- */
 
-static bool on_reply_failed(void *ctx, unsigned index, int err, bool again)
+void udp_service_lost_reply(struct udp_service *u, unsigned index)
 {
-	struct udp_service *u = ctx;
 	struct udp_session *s = u->replies.owner[index];
 
-	(void)err, (void)again; /* the client is out of reach, or the socket's buffer full: as if lost on the way */
 	s->dropped++;
 	s->out_datagrams--;
 	s->out_bytes -= u->replies.iov[index].iov_len;
+}
+
+/* The client is out of reach, or the socket's buffer full. */
+static bool on_reply_failed(void *ctx, unsigned index, int err, bool again)
+{
+	(void)err, (void)again;
+	udp_service_lost_reply(ctx, index);
 	return false;
 }
 
@@ -47,7 +46,10 @@ void udp_service_flush(struct udp_service *u)
 	unsigned count = u->replies.count;
 
 	u->replies.count = 0;
-	udp_send(&u->sender, u->io.fd, u->replies.msg, count, on_reply_failed, u);
+	if (u->tunnel)
+		udp_tunnel_send(u->tunnel, count);
+	else
+		udp_send(&u->sender, u->io.fd, u->replies.msg, count, on_reply_failed, u);
 }
 
 /* --- making room --------------------------------------------------------------------------------------- */
@@ -86,7 +88,7 @@ static void arm_expiry(struct udp_service *u)
 
 /* --- arrivals ------------------------------------------------------------------------------------------- */
 
-static void end_run(struct run *run)
+static void end_run(struct udp_run *run)
 {
 	struct udp_session *s = run->session;
 	unsigned count = run->count;
@@ -135,7 +137,7 @@ void udp_service_key(const struct udp_service *u, const struct udp_arrival *in, 
 	udp_key_make(out, &in->peer, &in->local, remember ? NULL : &in->client, remember ? NULL : &in->client_dst);
 }
 
-static bool joins(const struct run *run, const struct udp_key *key, const struct udp_arrival *in)
+static bool joins(const struct udp_run *run, const struct udp_key *key, const struct udp_arrival *in)
 {
 	return run->session && run->count < UDP_BATCH && udp_key_equal(&run->session->entry.key, key) &&
 	       !udp_header_names_another(run->session, in) && !udp_header_differs(run->session, in);
@@ -147,7 +149,7 @@ static bool is_header_alone(const struct udp_service *u, const struct udp_arriva
 	return u->svc->cfg->opt.recv_remember && in->proxy_version && !in->data.iov_len;
 }
 
-static void route(struct udp_service *u, struct udp_arrival *in, struct run *run)
+static void route(struct udp_service *u, struct udp_arrival *in, struct udp_run *run)
 {
 	struct udp_key key;
 
@@ -171,7 +173,7 @@ static void route(struct udp_service *u, struct udp_arrival *in, struct run *run
 }
 
 /* An arrival's datagrams, each with what was read of the sender anew. */
-static void route_all(struct udp_service *u, unsigned i, struct run *run)
+static void route_all(struct udp_service *u, unsigned i, struct udp_run *run)
 {
 	const struct iovec *whole = &u->in.iov[i];
 	struct udp_arrival from, in;
@@ -191,13 +193,22 @@ static void route_all(struct udp_service *u, unsigned i, struct run *run)
 static void on_datagrams(struct loop_io *io, uint32_t events)
 {
 	struct udp_service *u = (struct udp_service *)((char *)io - offsetof(struct udp_service, io));
-	struct run run = {.session = NULL};
 	int n = udp_batch_receive(&u->in, io->fd);
 
 	(void)events;
 	for (int i = 0; i < n; i++)
-		route_all(u, (unsigned)i, &run);
-	end_run(&run);
+		route_all(u, (unsigned)i, &u->run);
+	end_run(&u->run);
+}
+
+void udp_service_take(struct udp_service *u, struct udp_arrival *in)
+{
+	route(u, in, &u->run);
+}
+
+void udp_service_pause(struct udp_service *u)
+{
+	end_run(&u->run);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------ */
@@ -241,7 +252,7 @@ int udp_service_new(struct udp_service **out, struct session_host *host, struct 
 	if (!err)
 		err = udp_batch_init(&u->back);
 	if (!err)
-		err = open_socket(u);
+		err = svc->listener_chain ? udp_tunnel_new(&u->tunnel, u) : open_socket(u);
 	if (err)
 		udp_service_free(u);
 	else
@@ -256,6 +267,7 @@ void udp_service_free(struct udp_service *u)
 	struct loop *loop = u->host->env.loop;
 	while (u->table.oldest)
 		udp_session_end(udp_service_session(u->table.oldest), "drain");
+	udp_tunnel_free(u->tunnel);
 	loop_timer_cancel(loop, &u->expiry);
 	loop_task_cancel(loop, &u->flush_task);
 	loop_task_cancel(loop, &u->bury_task);

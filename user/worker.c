@@ -28,7 +28,7 @@ struct worker_listener {
 	struct worker *worker;
 	struct service *svc;
 	struct listener *listener;
-	struct udp_service *udp; /* instead */
+	struct udp_service *udp; /* instead; with a chain to listen at the end of, on the first worker */
 	struct tunnel *tunnel;   /* instead, on the first worker */
 };
 
@@ -142,10 +142,12 @@ int worker_listen(struct worker *w, size_t i)
 
 	wl->worker = w;
 	wl->svc = svc;
+	if (svc->listener_chain && w->index)
+		return 0;
 	if (svc->datagram)
 		return udp_service_new(&wl->udp, &w->host, svc, w->app->udp_sessions_max);
 	if (svc->listener_chain)
-		return w->index ? 0 : tunnel_new(&wl->tunnel, &w->host, svc);
+		return tunnel_new(&wl->tunnel, &w->host, svc);
 	return listener_new(&wl->listener, w->loop, &svc->at, &svc->socket_opt, &listener_ops, wl);
 }
 

@@ -58,9 +58,7 @@ def rudp_without_a_chain_is_udp():
 
 
 @case
-def rudp_through_a_chain_is_refused():
-    err = lib.gostbpf_fails("-L", "rudp://:8080/127.0.0.1:8000", "-F", "relay://127.0.0.1:1")
-    check("rudp through a chain (datagrams in a tunnel) is not supported yet" in err, err)
+def listener_and_handler_are_of_one_kind():
     mixed = lib.tmp() / "mixed.yml"
     mixed.write_text("services: [{name: s, addr: ':8080', handler: {type: rudp}, listener: {type: udp},"
                      " forwarder: {nodes: [{name: a, addr: '127.0.0.1:1'}]}}]")

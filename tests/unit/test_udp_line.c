@@ -214,6 +214,11 @@ static void test_ends(void)
 	CU_ASSERT(w.ends == 1 && w.end_err == -EPROTO);
 	close_world();
 	open_world(NULL, 0);
+	w.line.set.framing = &datagram_addressed;
+	say("\x00\x01\xff\x01\x7f\x00\x00\x01\x00\x35x\x00\x01\x00", 14); /* a good one, then nonsense */
+	CU_ASSERT(w.datagrams == 1 && w.pauses == 1 && w.ends == 1 && w.end_err == -EPROTO);
+	close_world();
+	open_world(NULL, 0);
 	close(w.peer);
 	w.peer = -1;
 	CU_ASSERT_EQUAL(put("x", 1), 0);
