@@ -177,6 +177,8 @@ void session_take(struct session *s, loop_io_fn on_client, loop_io_fn on_upstrea
 int session_adopt(struct session *s, int fd, const struct addr *peer);
 /* What each datagram for the target begins with: its length (0: nothing), or -errno: it cannot be said. */
 ssize_t session_datagram_header(struct session *s, uint8_t *out, size_t cap);
+/* What a hop of the chain begins with, as any connection through it does: the same. */
+ssize_t session_hop_header(struct session *s, const struct proxy_send *plan, uint8_t *out, size_t cap);
 /* Closes the upstream; the next request is a new handshake. */
 void session_again(struct session *s);
 /* The pair takes over; flow_hold() what user space still has. */

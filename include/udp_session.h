@@ -184,15 +184,6 @@ void udp_dial_cancel(struct udp_session *s);
 void udp_dial_failed(struct udp_session *s, enum dial_outcome outcome, const char *text);
 uint32_t udp_dial_hash(const struct udp_session *s);
 
-/* --- udp_chain.c --- */
-void udp_chain_dial(struct udp_session *s); /* as udp_dial(), for the node chosen */
-void udp_chain_cancel(struct udp_session *s);
-/* Queues one datagram that lies in count parts: 0, or -errno: dropped. */
-int udp_chain_put(struct udp_session *s, const struct iovec *part, size_t count);
-void udp_chain_flush(struct udp_session *s); /* may end the session */
-void udp_chain_stop(struct udp_session *s);  /* in order, before its socket is closed */
-void udp_chain_free(struct udp_session *s);
-
 /* --- udp_log.c --- */
 void udp_log_open(const struct udp_session *s);
 void udp_log_connected(const struct udp_session *s);

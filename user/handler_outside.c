@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "handler_outside_chain.h"
 #include "hosts.h"
 #include "matcher.h"
 #include "socket_place.h"
@@ -44,6 +45,20 @@ void outside_close(struct outside *o)
 	}
 	loop_io_close(loop, &o->io[0]);
 	loop_io_close(loop, &o->io[1]);
+	if (o->chain)
+		outside_chain_stop(o->chain);
+}
+
+void outside_free(struct outside *o)
+{
+	outside_close(o);
+	outside_chain_free(o->chain);
+	o->chain = NULL;
+}
+
+int outside_dial(struct outside *o)
+{
+	return outside_chain_new(&o->chain, o);
 }
 
 void outside_log_totals(const struct outside *o)
@@ -187,11 +202,29 @@ static void too_big(struct outside *o)
 	o->too_big = true;
 }
 
+static void send_to_chain(struct outside *o, const struct socks_target *to, const uint8_t *data, size_t len)
+{
+	int err = outside_chain_put(o->chain, to, data, len);
+
+	if (err == -EMSGSIZE)
+		too_big(o);
+	if (err)
+		o->dropped++;
+	else
+		o->sent++;
+}
+
 static void send_out(struct outside *o, const struct addr *target, const uint8_t *data, size_t len)
 {
 	struct addr to = *target;
-	struct loop_io *io = socket_for(o, &to);
+	struct socks_target named;
 
+	if (o->chain) {
+		socks_target_addr(&named, target);
+		send_to_chain(o, &named, data, len);
+		return;
+	}
+	struct loop_io *io = socket_for(o, &to);
 	fit_family(o, &to);
 	if (io && sendto(io->fd, data, len, MSG_DONTWAIT, &to.sa, to.len) >= 0) {
 		o->sent++;
@@ -213,6 +246,7 @@ static void on_resolved(struct resolver_request *req, int status, const struct a
 		send_out(lookup->outside, &addrs[0], lookup->data, lookup->len);
 	free(lookup->data);
 	lookup->data = NULL;
+	outside_flush(lookup->outside);
 }
 
 static struct outside_lookup *free_lookup(struct outside *o)
@@ -246,6 +280,15 @@ static void look_up(struct outside *o, const struct socks_target *target, const 
 	resolver_lookup(lookup->resolver, &lookup->req, target->host, target->port, on_resolved);
 }
 
+/* A chain is told an address where the service has its own way to find one. */
+static bool looks_up_itself(const struct outside *o, const struct socks_target *target)
+{
+	const struct access_rules *access = &o->s->svc->access;
+	struct addr known[HOSTS_ADDRS_MAX];
+
+	return access->resolver >= 0 || (access->hosts && hosts_find(access->hosts, target->host, target->port, known));
+}
+
 void outside_send(struct outside *o, const struct socks_target *target, const uint8_t *data, size_t len)
 {
 	struct addr to;
@@ -254,6 +297,14 @@ void outside_send(struct outside *o, const struct socks_target *target, const ui
 		o->dropped++;
 	else if (socks_target_is_numeric(target, &to))
 		send_out(o, &to, data, len);
+	else if (o->chain && target->host[0] && !looks_up_itself(o, target))
+		send_to_chain(o, target, data, len);
 	else
 		look_up(o, target, data, len);
+}
+
+void outside_flush(struct outside *o)
+{
+	if (o->chain)
+		outside_chain_flush(o->chain);
 }

@@ -43,7 +43,7 @@ void socks5_udp_free(struct session *s, struct socks5_udp *udp)
 	if (!udp)
 		return;
 	outside_log_totals(&udp->outside);
-	outside_close(&udp->outside);
+	outside_free(&udp->outside);
 	loop_io_close(s->host->env.loop, &udp->inside);
 	free(udp);
 }
@@ -66,7 +66,14 @@ static bool give_back(struct outside *o, uint8_t *payload, size_t len, const str
 	return true;
 }
 
-static const struct outside_ops outside_ops = {.arrived = give_back};
+static void on_lost(struct outside *o, int err)
+{
+	session_end(o->s, err ? PAIR_RESET_UPSTREAM : PAIR_UPSTREAM_EOF);
+}
+
+static void on_way(struct outside *o, const char *error);
+
+static const struct outside_ops outside_ops = {.arrived = give_back, .ready = on_way, .lost = on_lost};
 
 /* --- from the client to targets --------------------------------------------------------------------------------------- */
 
@@ -116,10 +123,11 @@ static void on_inside(struct loop_io *io, uint32_t events)
 	for (int i = 0; i < BURST; i++) {
 		ssize_t n = receive(io->fd, env->buf, env->buf_size, &from);
 		if (n < 0 && errno == EAGAIN)
-			return;
+			break;
 		if (n >= 0)
 			take_datagram(udp, env->buf, (size_t)n, &from);
 	}
+	outside_flush(&udp->outside);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------- */
@@ -164,6 +172,14 @@ static int open_inside(struct socks5_udp *udp)
 	return err;
 }
 
+/* Why a chain cannot be used. */
+static const char *socks5_udp_why(int err)
+{
+	if (err == -EPROTONOSUPPORT)
+		return "the chain's last hop carries no datagrams";
+	return err == -EOPNOTSUPP ? "the chain has a bypass, which datagrams for anybody cannot obey" : strerror(-err);
+}
+
 static struct socks5_udp *udp_new(struct session *s)
 {
 	struct socks5_udp *udp = calloc(1, sizeof(*udp));
@@ -194,20 +210,50 @@ static void associate(struct session *s, struct socks5_udp *udp)
 		session_end(s, PAIR_CLIENT_EOF);
 }
 
+static void refuse(struct session *s, const char *why)
+{
+	socks5_refuse(s, SOCKS5_FAILURE, "udp-failed", "SOCKS5: UDP ASSOCIATE: %s", why);
+}
+
+static void open_association(struct session *s, struct socks5_udp *udp)
+{
+	int err = open_inside(udp);
+
+	if (err)
+		refuse(s, strerror(-err));
+	else
+		associate(s, udp);
+}
+
+static void on_way(struct outside *o, const char *error)
+{
+	if (error)
+		refuse(o->s, error);
+	else
+		open_association(o->s, (struct socks5_udp *)((char *)o - offsetof(struct socks5_udp, outside)));
+}
+
+/* The client waits for the chain; what it does meanwhile is the end or nothing. */
+static void through_chain(struct session *s, struct socks5_udp *udp)
+{
+	loop_timer_cancel(s->host->env.loop, &s->timer);
+	session_take(s, on_client, NULL);
+	int err = outside_dial(&udp->outside);
+	if (err)
+		refuse(s, socks5_udp_why(err));
+}
+
 void socks5_udp_begin(struct session *s)
 {
 	struct socks5 *h = s->handshake;
 
-	if (s->svc->chain) {
-		socks5_refuse(s, SOCKS5_NOT_ALLOWED, "udp-failed", "SOCKS5: UDP ASSOCIATE is not carried through a chain");
-		return;
-	}
 	h->udp = udp_new(s);
-	int err = h->udp ? open_inside(h->udp) : -ENOMEM;
-	if (err)
-		socks5_refuse(s, SOCKS5_FAILURE, "udp-failed", "SOCKS5: UDP ASSOCIATE: %s", strerror(-err));
+	if (!h->udp)
+		refuse(s, "out of memory");
+	else if (s->svc->chain)
+		through_chain(s, h->udp);
 	else
-		associate(s, h->udp);
+		open_association(s, h->udp);
 }
 
 /* --- UDP-TUN ---------------------------------------------------------------------------------------------------------- */
@@ -235,18 +281,30 @@ static void on_tun(struct loop_io *io, uint32_t events)
 	udp_tun_ready(h->tun);
 }
 
+static void on_tun_way(struct session *s, const char *error)
+{
+	struct socks5 *h = s->handshake;
+
+	if (error)
+		socks5_refuse(s, SOCKS5_FAILURE, "udp-failed", "SOCKS5: UDP-TUN: %s", error);
+	else if (socks5_say(s, SOCKS5_SUCCEEDED, udp_tun_addr(h->tun)) == 0)
+		udp_tun_begin(h->tun, on_tun);
+}
+
 void socks5_udp_tun_begin(struct session *s, const struct socks_target *at)
 {
 	struct socks5 *h = s->handshake;
 
-	if (s->svc->chain) {
-		socks5_refuse(s, SOCKS5_NOT_ALLOWED, "udp-failed", "SOCKS5: UDP-TUN is not carried through a chain");
+	if (s->svc->chain && at->port) {
+		socks5_refuse(s, SOCKS5_NOT_ALLOWED, "bind-failed", "SOCKS5: a port for datagrams is not opened through a chain");
 		return;
 	}
 	int err = open_tun(s, at);
+	if (!err && s->svc->chain)
+		err = udp_tun_dial(h->tun, on_tun, on_tun_way);
+	else if (!err)
+		on_tun_way(s, NULL);
 	if (err)
 		socks5_refuse(s, SOCKS5_FAILURE, at->port ? "bind-failed" : "udp-failed", "SOCKS5: UDP-TUN at %s port %u: %s",
-			      at->host, at->port, strerror(-err));
-	else if (socks5_say(s, SOCKS5_SUCCEEDED, udp_tun_addr(h->tun)) == 0)
-		udp_tun_begin(h->tun, on_tun);
+			      at->host, at->port, socks5_udp_why(err));
 }

@@ -21,6 +21,7 @@ struct udp_tun {
 	struct udp_line line; /* the client */
 	struct outside outside;
 	struct loop_timer idle;
+	void (*ready)(struct session *s, const char *error); /* through a chain */
 	uint64_t counted_in, counted_out; /* bytes of the client, in the session's totals */
 };
 
@@ -61,7 +62,7 @@ void udp_tun_free(struct udp_tun *t)
 		return;
 	stop(t);
 	outside_log_totals(&t->outside);
-	outside_close(&t->outside);
+	outside_free(&t->outside);
 	free(t);
 }
 
@@ -90,7 +91,18 @@ static void on_arrived_all(struct outside *o)
 	count_bytes(t);
 }
 
-static const struct outside_ops outside_ops = {.arrived = on_arrived, .paused = on_arrived_all};
+static void on_way(struct outside *o, const char *error)
+{
+	((struct udp_tun *)((char *)o - offsetof(struct udp_tun, outside)))->ready(o->s, error);
+}
+
+static void on_lost(struct outside *o, int err)
+{
+	finish((struct udp_tun *)((char *)o - offsetof(struct udp_tun, outside)), err ? PAIR_RESET_UPSTREAM : PAIR_UPSTREAM_EOF);
+}
+
+static const struct outside_ops outside_ops = {
+	.arrived = on_arrived, .paused = on_arrived_all, .ready = on_way, .lost = on_lost};
 
 /* --- from the client ----------------------------------------------------------------------------------------- */
 
@@ -103,7 +115,7 @@ static void on_datagram(struct udp_line *l, const struct datagram *d)
 
 static void on_pause(struct udp_line *l)
 {
-	(void)l;
+	outside_flush(&((struct udp_tun *)((char *)l - offsetof(struct udp_tun, line)))->outside);
 }
 
 static enum pair_end end_of(int err)
@@ -178,6 +190,14 @@ void udp_tun_ready(struct udp_tun *t)
 		return;
 	udp_line_ready(&t->line);
 	count_bytes(t);
+}
+
+int udp_tun_dial(struct udp_tun *t, loop_io_fn on_client, void (*ready)(struct session *s, const char *error))
+{
+	t->ready = ready;
+	loop_timer_cancel(t->s->host->env.loop, &t->s->timer);
+	session_take(t->s, on_client, NULL);
+	return outside_dial(&t->outside);
 }
 
 void udp_tun_begin(struct udp_tun *t, loop_io_fn on_client)

@@ -126,6 +126,11 @@ ssize_t session_build_header(struct session *s, const struct proxy_send *plan, u
 	return build_header(s, plan, false, out, cap);
 }
 
+ssize_t session_hop_header(struct session *s, const struct proxy_send *plan, uint8_t *out, size_t cap)
+{
+	return session_build_header(s, plan, out, cap);
+}
+
 /* Version 1 is a text for streams. */
 ssize_t session_datagram_header(struct session *s, uint8_t *out, size_t cap)
 {

@@ -9,6 +9,8 @@
  * next datagram does).
  * See: include/udp_line.h, include/route.h; session_dial.c does the same for TCP.
  */
+#include "udp_chain.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

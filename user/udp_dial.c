@@ -13,6 +13,7 @@
 
 #include "dial.h"
 #include "hosts.h"
+#include "udp_chain.h"
 #include "udp_session.h"
 
 enum { ATTEMPTS_MAX = 64 }; /* what a selector_pick can remember */

@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "udp_chain.h"
 #include "udp_session.h"
 
 enum { BURST_MIN = 4 };

@@ -139,14 +139,6 @@ def only_through_the_password():
 
 
 @case
-def not_through_a_chain():
-    """A server that has one would go round it."""
-    gost = socks("udp=true&bind=true", "", "-F", "socks5://127.0.0.1:1")
-    same((tun()[1], tun("0.0.0.0", PUBLIC)[1]), (2, 2), "codes")
-    gost.reasons("udp-failed", 2)
-
-
-@case
 def a_client_that_does_not_read():
     up = udp_world.Upstream(TARGET, answer=False)
     gost = socks()
@@ -349,6 +341,128 @@ def both_ends(how):
             check(ask(sock, data, AT)[0] == data, f"{size} bytes")
     same(len({sender for _, sender in up.seen}), 5, "source ports at the target: one for each client")
     same(totals(far, 5)[:5], [[5, 5, 0]] * 5, "totals at the far end")
+
+
+# --- a socks5 service with a chain of its own ---
+class Association:
+    """UDP ASSOCIATE as a client of RFC 1928 does it."""
+
+    def __init__(self, port=SERVER):
+        self.control, self.code, self.at = socks_world.open5(port, "0.0.0.0", 0, command=socks_world.UDP)
+        self.sock = udp_socket()
+
+    def say(self, data, host, port):
+        self.sock.sendto(b"\0\0\0" + socks_world.address(host, port) + data, self.at)
+
+    def heard(self):
+        data = self.sock.recv(65535)
+        same(data[:4], b"\0\0\0\x01", "header of an answer")
+        return data[10:], socket.inet_ntoa(data[4:8]), int.from_bytes(data[8:10], "big")
+
+
+class ByTun:
+    """The same by UDP-TUN."""
+
+    def __init__(self, port=SERVER):
+        self.control, self.code, self.at = socks_world.open5(port, "0.0.0.0", 0, command=UDP_TUN)
+
+    def say(self, data, host, port):
+        self.control.sendall(addressed(data, host, port))
+
+    def heard(self):
+        return read_addressed(self.control)
+
+
+@case(each=("ASSOCIATE, relay", "ASSOCIATE, socks5", "UDP-TUN, relay", "UDP-TUN, socks5", "UDP-TUN, relay+tls"))
+def clients_go_through_the_chain(how):
+    """Two targets, one by name (the far end's business), through both kinds of last hop."""
+    sandbox.replace_file("/etc/hosts", "127.0.0.1 localhost target.test\n")
+    first, second = udp_world.Upstream(TARGET), udp_world.Upstream(TARGET + 1)
+    if how.endswith("tls"):
+        far, hop = Gostbpf("-L", f"relay+tls://:8443?{tls_peer.pair('good')}&bind=true"), f"relay+tls://localhost:8443?{tls_peer.authority()}"
+    else:
+        scheme = how.split()[-1]
+        key = "udp" if scheme == "socks5" else "bind"
+        far, hop = Gostbpf("-L", f"{scheme}://127.0.0.1:7001?{key}=true"), f"{scheme}://127.0.0.1:7001"
+    near = socks("udp=true", "", "-F", hop)
+    client_ = (Association if how.startswith("ASSOCIATE") else ByTun)()
+    same(client_.code, 0, "reply")
+    for size in (1, 500, 1472, 9000, 40000):
+        for host, port in (("127.0.0.1", TARGET), ("target.test", TARGET + 1)):
+            data = os.urandom(size)
+            client_.say(data, host, port)
+            check(client_.heard() == (data, "127.0.0.1", port), f"{size} bytes to {host}")
+    same(len({sender for up in (first, second) for _, sender in up.seen}), 1, "source ports at the targets")
+    client_.control.close()
+    same((totals(near), totals(far)), ([[10, 10, 0]], [[10, 10, 0]]), "totals at both ends")
+
+
+@case
+def relay_is_asked_as_gost_does():
+    node = lib.Upstream(7001)
+    socks("udp=true", "", "-F", "relay://user:pass@127.0.0.1:7001")
+    client_ = connect(SERVER)
+    client_.sendall(b"\x05\x01\x00\x05\xf3\x00" + socks_world.address("0.0.0.0", 0) + addressed(b"early", "a.example", 53))
+    peer = node.accept()
+    want = dgram.bind_request("", 0, ("user", "pass"))
+    same(lib.recv_exact(peer, len(want)), want, "the request")
+    same(lib.recv_exact(client_, 2), b"\x05\x00", "method")
+    client_.settimeout(0.3)
+    try:
+        raise AssertionError(f"a reply before there is a way: {client_.recv(100)!r}")
+    except TimeoutError:
+        client_.settimeout(10)
+    peer.sendall(relay.message(0, relay.addr("::", 4711)) + addressed(b"glued", "192.0.2.1", 7))
+    same(socks_world.read_reply5(client_)[0], 0, "reply")
+    same(read_addressed(client_), (b"glued", "192.0.2.1", 7), "what came with the answer")
+    same(read_addressed(peer), (b"early", "a.example", 53), "what the client sent before")
+    peer.close()
+    check(ending(client_) in ("eof", "reset"), "the end")
+
+
+@case
+def a_chain_that_cannot_is_a_refusal():
+    for hop, text in (("http://127.0.0.1:1", "the chain's last hop carries no datagrams"), ("relay://127.0.0.1:1", "connection refused"),
+                      ("relay://127.0.0.1:1?bypass=10.0.0.0/8", "the chain has a bypass")):
+        gost = socks("udp=true&bind=true", "", "-F", hop)
+        for make in (Association, ByTun):
+            client_ = make()
+            same(client_.code, 1, f"code with {hop}")
+            client_.control.close()
+        sock, code, _ = tun("0.0.0.0", PUBLIC)
+        same(code, 2, "a port")
+        sock.close()
+        check(all(text in r["msg"] for r in gost.reasons("udp-failed", 2) if r["msg"].startswith("SOCKS5:")), "the reason is told")
+        same(gost.stop(), 0, "exit status")
+
+
+@case
+def a_client_that_leaves_while_the_chain_is_asked():
+    node = lib.Upstream(7001)
+    gost = socks("udp=true", "", "-F", "relay://127.0.0.1:7001")
+    for command in (socks_world.UDP, UDP_TUN):
+        sock = connect(SERVER)
+        sock.sendall(b"\x05\x01\x00" + socks_world.request5("0.0.0.0", 0, command))
+        peer = node.accept()
+        lib.recv_exact(peer, len(dgram.bind_request("", 0)))
+        sock.close()
+        if command == UDP_TUN:  # noticed when there is a way
+            peer.sendall(relay.message(0, relay.addr("::", 4711)))
+        check(ending(peer) in ("eof", "reset"), "the hop's connection ends")
+    gost.closed(2)
+
+
+@case
+def a_chain_that_breaks_ends_the_association():
+    for make in (Association, ByTun):
+        far = Gostbpf("-L", "relay://127.0.0.1:7001?bind=true")
+        gost = socks("udp=true", "", "-F", "relay://127.0.0.1:7001")
+        client_ = make()
+        same(client_.code, 0, "reply")
+        same(far.stop(signal.SIGTERM), 0, "exit status")
+        check(ending(client_.control) in ("eof", "reset"), "the client's connection")
+        check(gost.closed()[0]["reason"] in ("reset-by-upstream", "upstream-eof"), "reason")
+        same(gost.stop(), 0, "exit status")
 
 
 if __name__ == "__main__":
