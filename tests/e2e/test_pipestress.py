@@ -25,7 +25,7 @@ def bad_proxy(mode):
 
 
 def stress(*argv, deadline=3):
-    return tool("pipestress", "-n", 60, "-c", 16, "-max", 262144, "-deadline", deadline, *argv)
+    return tool("pipestress", "-n", 60, "-c", 60, "-max", 262144, "-deadline", deadline, *argv)
 
 
 @case
@@ -59,7 +59,7 @@ def a_reset_turned_into_a_clean_end_is_noticed():
 
 @case
 def planned_resets_pass_an_honest_path():
-    rc, out = tool("pipestress", "-n", 60, "-l", "127.0.0.1:8000", "-aborts", 40)
+    rc, out = tool("pipestress", "-n", 60, "-c", 60, "-l", "127.0.0.1:8000", "-aborts", 40)
     check(rc == 0 and out["aborted"] > 5, str(out))
 
 
