@@ -40,7 +40,7 @@ struct flow_record {
 	__u32 next_seq;   /* of the source: what the next skb should start with, once sequenced */
 	__u32 sequenced;  /* user space clears it before a join */
 	__u32 trims;      /* skbs that began with bytes already taken */
-	__u32 pad1;
+	__u32 offered;    /* the source's window when leave_sources last looked */
 	/* written by user space */
 	__u64 peer;       /* socket cookie of the target: key into "targets" */
 	__u64 written;    /* bytes user space itself wrote to the target, headers included */
@@ -49,7 +49,10 @@ struct flow_record {
 	__u32 hard;       /* gate shut above this many */
 	__u32 worker;     /* which event ring */
 	__u32 generation; /* tells a late event from the record's next life */
-	__u64 pad2[3];
+	__u64 source;     /* socket cookie of the source: key into "sources" */
+	__u32 margin;     /* bytes its window must still offer for it to be taken out of the map */
+	__u32 ended;      /* its FIN was seen: nothing more comes */
+	__u64 pad2;
 };
 _Static_assert(sizeof(struct flow_record) == 128, "two cache lines");
 

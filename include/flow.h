@@ -40,7 +40,7 @@ enum flow_path {
 	PATH_NATIVE,   /* user space */
 	PATH_SPLICED,  /* the kernel: the source is in the sources map */
 	PATH_ENDING,   /* spliced, FIN seen: waiting until every received byte went through the verdict */
-	PATH_FLUSHING, /* quiet, still in the map: reading what the verdict left to user space */
+	PATH_FLUSHING, /* held, still in the map: when the target has room, user space moves what the verdict passed */
 	PATH_PARKED,   /* out of the map, waiting until the target has room, then spliced again */
 	PATH_DRAINING, /* out of the map, waiting until the kernel holds nothing, then native */
 };
@@ -70,8 +70,7 @@ struct flow {
 	bool urgent;             /* TCP urgent data was seen: a short read proves nothing */
 	bool whole;              /* no skb of the source is partly read: the last read emptied the queue */
 	bool no_splice;          /* the kernel refused this flow once: stay native */
-	bool in_map;             /* the source is in the sources map */
-	bool leaving;            /* PATH_FLUSHING: on to DRAINING rather than PARKED */
+	bool leaving;            /* stopped for good: on to DRAINING rather than back to SPLICED */
 	bool ending;             /* TLS: the source has ended, the target's close_notify is not out yet */
 	/* bytes user space holds: read from the source, not yet accepted by the target */
 	uint8_t *hold;
@@ -85,7 +84,9 @@ struct flow {
 	/* kernel path */
 	struct flow_record *record; /* NULL until the first join; then until the pair ends */
 	uint32_t record_index;
-	uint32_t window_max;         /* of the source while spliced; 0: the engine's (a paced target needs less) */
+	uint32_t window;             /* of the source while spliced */
+	uint32_t window_max;         /* its limit; 0: the engine's (a paced target needs less) */
+	uint64_t passed_read;        /* of what the verdict passed to user space */
 	uint64_t cookie;             /* of the source socket; 0 until the pair's first join */
 	uint64_t kernel_bytes;       /* final total, once the record was given back */
 	uint64_t look_ns;            /* current interval between looks of a waiting path */

@@ -29,13 +29,16 @@ void sockmap_flow_stop(struct flow *flow, bool leaving);
 void sockmap_set_limits(struct flow *flow);
 /* The target may hold this much and the flow is put back. */
 uint32_t sockmap_resume_mark(const struct flow *flow);
+/* The source's receive window while it is spliced, in bytes: set at a join, from the flow's share. */
+void sockmap_set_window(struct flow *flow);
+uint32_t sockmap_window(const struct flow *flow);
 /* Keeps the verdict from being called until the source's window is full. An in-flight one is over on return. */
 void sockmap_hold(struct flow *flow);
-/* It is out of the map, or stays in after all: its receive buffer is as large as before. */
+/* It is out of the map, or stays in after all: its receive buffer is one window again. */
 void sockmap_held(struct flow *flow);
-/* The source's receive window while it is spliced, in bytes. */
-uint32_t sockmap_window(const struct flow *flow);
-/* Slows the sender down while user space catches up with passed data; undone with narrow = false. */
-void sockmap_narrow_window(struct flow *flow, bool narrow);
+/* A full window does not open again as data is read, until sockmap_held(). Not before it is full: what comes would be dropped. */
+void sockmap_squeeze(struct flow *flow);
+/* Is the window full? Asked only while passed data is unread: so the source stays in the map. */
+bool sockmap_is_closed(struct flow *flow);
 void sockmap_force_buffers(struct flow *flow);
 void sockmap_restore_buffers(struct flow *flow);

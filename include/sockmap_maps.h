@@ -32,7 +32,7 @@ struct sockmap {
 	uint32_t share;     /* of the budget, for one flow now, windows included */
 	struct sockmap_config cfg;
 	struct record_pool *pools; /* one per worker */
-	int targets_fd, sources_fd, slots_fd, events_fd;
+	int targets_fd, sources_fd, slots_fd, events_fd, leave_fd;
 	atomic_uint flows;
 	atomic_ullong losses;
 };
@@ -41,13 +41,18 @@ struct sockmap {
 int sockmap_add_target(const struct sockmap *sm, uint64_t cookie, int fd);
 int sockmap_add_source(const struct sockmap *sm, uint64_t cookie, int fd);
 void sockmap_del_source(const struct sockmap *sm, uint64_t cookie);
+/*
+ * Takes the source of a record, which is held, out of the map; false when an skb may be on its way through the verdict or passed data
+ * is unread: then it is still in. (leave_sources in bpf/sockmap.bpf.c)
+ */
+bool sockmap_leave_source(const struct sockmap *sm, uint32_t index);
 int sockmap_add_slot(const struct sockmap *sm, uint64_t cookie, uint32_t record);
 void sockmap_del_slot(const struct sockmap *sm, uint64_t cookie);
 /* Installs a new event ring for a worker: its descriptor, or -errno. The caller owns it. */
 int sockmap_add_ring(const struct sockmap *sm, uint32_t worker);
 
-/* A zeroed record with peer, worker and a new generation set; -ENOSPC when the worker has none left. */
-int sockmap_record_get(struct sockmap *sm, uint32_t worker, uint64_t peer, uint32_t *index);
+/* A zeroed record with source and peer (cookies), worker and a new generation set; -ENOSPC when the worker has none left. */
+int sockmap_record_get(struct sockmap *sm, uint32_t worker, uint64_t source, uint64_t peer, uint32_t *index);
 void sockmap_record_put(struct sockmap *sm, uint32_t worker, uint32_t index);
 
 /* Holds new data in the source's receive queue: an in-flight verdict is over when this returns. */

@@ -6,16 +6,19 @@
  *
  *   NATIVE --join--> SPLICED --soft limit--> PARKED --room again--> SPLICED
  *                       |                      |
- *                       |                      +--data was passed--> FLUSHING --all read--> PARKED
+ *                       +--not safe to leave the map, or data was passed--> FLUSHING --all read--> SPLICED
  *                       +--small or idle---------------------------> DRAINING --kernel holds nothing--> NATIVE
  *                       +--FIN--> ENDING --all accounted for-------> DRAINING (NATIVE then reads the end of stream)
  *
  * Why so: redirect has no back-pressure, so a flow whose target holds too much is held (a large SO_RCVLOWAT keeps the verdict
  * from being called) and taken out of the map; its receive window fills and the sender stops. What queues up meanwhile is
- * redirected in one go when it is put back, without a copy. Data that the verdict had to pass to user space is read first
- * (FLUSHING). Every end goes through NATIVE, so there is one place that sees end of stream and one that compares totals.
+ * redirected in one go when it is put back, without a copy. If the verdict had to pass data to user space before that, the flow
+ * stays in the map and user space moves that data (FLUSHING): at most a receive window, because the sender is not told that
+ * there is room before the last byte. Every end goes through NATIVE, so there is one place that sees end of stream and one that
+ * compares totals.
  * Owns: a flow's path, record and timer.
- * Never: writes to a target the kernel still has bytes for; leaves a flow in the map while reading it natively.
+ * Never: writes to a target the kernel still has bytes for; takes a source out of the map while its verdict may run (that
+ * loses an skb); leaves a flow in the map while reading it natively.
  * See: bpf/sockmap.bpf.c, include/sockmap.h, tests/kernel/ (each kernel fact this rests on).
  */
 #include <errno.h>
@@ -30,9 +33,9 @@ static const uint64_t LOOK_MAX_NS = 10 * 1000 * 1000;
 static const uint64_t PARK_FIRST_NS = 100 * 1000;
 static const uint64_t PARK_BUSY_NS = 500 * 1000;
 static const uint64_t LOSS_NS = 3000 * 1000000ull;
-static void flush_step(struct flow *flow);
-static bool flush_hold(struct flow *flow);
-static void begin_flush(struct flow *flow);
+enum { LEAVE_MARGIN = 4 }; /* a source leaves the map only while this part of its window is on offer */
+
+static uint64_t unread(const struct flow *flow);
 
 uint64_t flow_kernel_bytes(const struct flow *flow)
 {
@@ -126,7 +129,7 @@ static void begin_drain(struct flow *flow)
 	drain_look(flow);
 }
 
-/* --- parked: waiting for room ---------------------------------------------------------------------- */
+/* --- out of the map ---------------------------------------------------------------------------------- */
 
 /* Arms the gate; the verdict opens it at the next skb. */
 static void arm(struct flow *flow)
@@ -139,36 +142,22 @@ static void arm(struct flow *flow)
 	__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_ARMED, __ATOMIC_RELEASE);
 }
 
-static int add_source(struct flow *flow)
+/* On with redirecting: what is queued goes first, in one go. */
+static void go_on(struct flow *flow)
 {
-	int err = sockmap_add_source(sockmap_of(flow), flow->cookie, flow_src_fd(flow));
-
-	flow->in_map = !err;
-	return err;
-}
-
-static void del_source(struct flow *flow)
-{
-	sockmap_del_source(sockmap_of(flow), flow->cookie);
-	flow->in_map = false;
-	sockmap_held(flow);
+	flow->path = PATH_SPLICED;
+	sockmap_kick(flow_src_fd(flow));
+	if (flow->rdhup) /* its FIN came while it was stopped: no event will */
+		sockmap_source_event(flow, true);
 }
 
 static void resume(struct flow *flow)
 {
-	if (flow->record->passed != flow->record->consumed) {
-		begin_flush(flow);
-		return;
-	}
 	arm(flow);
-	if (!flow->in_map && add_source(flow) < 0) {
+	if (sockmap_add_source(sockmap_of(flow), flow->cookie, flow_src_fd(flow)) < 0)
 		begin_drain(flow); /* a FIN came: what is queued goes natively */
-		return;
-	}
-	flow->path = PATH_SPLICED;
-	sockmap_kick(flow_src_fd(flow));
-	if (flow->rdhup) /* its FIN came while it was parked: no event will */
-		sockmap_source_event(flow, true);
+	else
+		go_on(flow);
 }
 
 /*
@@ -192,209 +181,254 @@ static uint64_t park_delay(struct flow *flow, uint64_t acked, uint64_t excess)
 	return delay > PARK_BUSY_NS ? PARK_BUSY_NS : delay;
 }
 
-/* Our bytes come after everything the kernel has for the target, and only while that has room. True: none are left. */
-static bool write_collected(struct flow *flow, const struct tcp_totals *target)
+/* Has the target room? If not, looks again in time; the session may have ended. */
+static bool target_has_room(struct flow *flow, struct tcp_totals *target)
 {
-	uint64_t given = flow->written_bytes + flow->record->redirected;
+	uint64_t mark = sockmap_resume_mark(flow);
 
-	if (!flow->hold_len)
+	if (is_broken(flow))
+		return false;
+	if (sockmap_tcp_totals(flow_dst_fd(flow), target) < 0) {
+		pair_socket_error(flow_pair(flow), !flow->side, ECONNRESET);
+		return false;
+	}
+	int64_t queued = (int64_t)(flow->written_bytes + flow->record->redirected - target->acked);
+	if (queued <= (int64_t)mark)
 		return true;
-	return target->handed == given && (int64_t)(given - target->acked) <= (int64_t)flow->record->soft &&
-	       flush_hold(flow);
+	look_in(flow, park_delay(flow, target->acked, (uint64_t)queued - mark));
+	return false;
 }
 
 static void park_look(struct flow *flow)
 {
-	struct tcp_totals totals;
-	uint64_t mark = sockmap_resume_mark(flow);
+	struct tcp_totals target;
 
-	if (is_broken(flow))
-		return;
-	if (sockmap_tcp_totals(flow_dst_fd(flow), &totals) < 0) {
-		pair_socket_error(flow_pair(flow), !flow->side, ECONNRESET);
-		return;
-	}
-	bool written = write_collected(flow, &totals);
-	if (flow_pair(flow)->ended)
-		return;
-	int64_t queued = (int64_t)(flow->written_bytes + flow->record->redirected - totals.acked);
-	if (written && queued <= (int64_t)mark)
+	if (target_has_room(flow, &target))
 		resume(flow);
-	else
-		look_in(flow, park_delay(flow, totals.acked, queued > (int64_t)mark ? (uint64_t)queued - mark : 1));
 }
 
 /* --- stopping a source ------------------------------------------------------------------------------- */
 
-/*
- * Out of the map. Data passed in the last instant can be read only inside it (outside, reading it leaves the socket's sequence
- * behind and it stalls), so then the source goes back in. False: it did, or the session ended.
- */
+/* Out of the map, if that can be done without losing anything: the source is held and nothing passed is unread. */
 static bool leave_map(struct flow *flow)
 {
-	del_source(flow);
-	if (flow->record->passed == flow->record->consumed)
-		return true;
-	if (add_source(flow) < 0)
-		kernel_loss(flow);
-	else
-		begin_flush(flow);
-	return false;
+	struct flow_record *rec = flow->record;
+
+	rec->margin = sockmap_window(flow) / LEAVE_MARGIN;
+	rec->ended = flow->rdhup;
+	if (rec->gate == FLOW_GATE_BROKEN || !sockmap_leave_source(sockmap_of(flow), flow->record_index))
+		return false;
+	sockmap_held(flow);
+	if (flow->leaving || flow->rdhup) {
+		begin_drain(flow);
+	} else {
+		begin_wait(flow, PATH_PARKED);
+		look_in(flow, PARK_FIRST_NS);
+	}
+	return true;
 }
 
-/*
- * Taking a source out while the verdict runs can lose an skb. It runs on a held source only when the window is full or a FIN
- * comes, so a source whose window is half full already stays in.
- */
-static bool may_leave(struct flow *flow)
+static void shut(struct flow *flow)
 {
 	struct flow_record *rec = flow->record;
-	struct tcp_totals totals;
 
-	if (sockmap_tcp_totals(flow_src_fd(flow), &totals) < 0)
-		return false;
-	uint64_t taken = flow->read_bytes + rec->redirected + rec->passed - rec->consumed;
-	return totals.received - taken < sockmap_window(flow) / 16;
-}
-
-static void park(struct flow *flow)
-{
-	if (!may_leave(flow))
-		sockmap_held(flow);
-	else if (!leave_map(flow))
-		return;
-	begin_wait(flow, PATH_PARKED);
-	look_in(flow, PARK_FIRST_NS);
-}
-
-/* A thread that lost its CPU since it held the source may find the window full: then what came goes through user space first. */
-static void leave_for_good(struct flow *flow)
-{
-	if (may_leave(flow)) {
-		if (leave_map(flow))
-			begin_drain(flow);
-		return;
-	}
-	begin_wait(flow, PATH_FLUSHING);
-	sockmap_held(flow);
-	sockmap_narrow_window(flow, true);
-	sockmap_kick(flow_src_fd(flow));
-	look_in(flow, LOOK_FIRST_NS);
-}
-
-/* Writes what user space holds. True: all of it. */
-static bool flush_hold(struct flow *flow)
-{
-	enum pump_result result;
-
-	flow->writable = true;
-	result = pump_flush_hold(flow);
-	if (result == PUMP_DST_ERROR)
-		pair_socket_error(flow_pair(flow), !flow->side, errno);
-	return result == PUMP_YIELD;
-}
-
-/* Reads one piece of what the verdict passed. False: nothing is there now, or the session ended. */
-static bool collect_piece(struct flow *flow)
-{
-	struct flow_env *env = flow_env(flow);
-	ssize_t n = recv(flow_src_fd(flow), env->buf, env->buf_size, MSG_DONTWAIT);
-
-	if (n <= 0)
-		return false;
-	flow->read_bytes += (uint64_t)n;
-	flow->record->consumed += (uint64_t)n;
-	if (flow_hold(flow, env->buf, (size_t)n) == 0)
-		return true;
-	pair_finish(flow_pair(flow), PAIR_NO_MEMORY);
-	return false;
-}
-
-/* Nothing passed is left unread: hold the source still, make sure, and go on. */
-static void try_stop(struct flow *flow)
-{
 	sockmap_hold(flow);
-	if (flow->record->passed != flow->record->consumed) {
-		sockmap_held(flow);
-		sockmap_kick(flow_src_fd(flow));
-		look_in(flow, LOOK_FIRST_NS);
-		return;
-	}
-	sockmap_narrow_window(flow, false);
-	if (flow->leaving || flow->rdhup)
-		leave_for_good(flow);
-	else
-		park(flow);
-}
-
-/* Reads what is passed until user space has caught up, or holds a window's worth. True: caught up. */
-static bool collect(struct flow *flow)
-{
-	struct flow_record *rec = flow->record;
-
-	while (rec->passed != rec->consumed && flow->hold_len < sockmap_window(flow))
-		if (!collect_piece(flow))
-			break;
-	return rec->passed == rec->consumed;
-}
-
-/*
- * Collects what was passed, at most a receive window at a time, until nothing is left and the source can be stopped. It cannot be
- * held meanwhile (a held source with data in its receive queue says EAGAIN even when passed data is there: Linux 6.18), so its
- * window is narrowed: user space must be faster than the sender for an instant.
- */
-static void flush_step(struct flow *flow)
-{
-	struct pair *pair = flow_pair(flow);
-	struct tcp_totals totals;
-	uint64_t consumed = flow->record->consumed;
-	bool written = false;
-
-	if (is_broken(flow))
-		return;
-	bool done = collect(flow);
-	if (pair->ended)
-		return;
-	if (done) {
-		try_stop(flow);
-		return;
-	}
-	if (sockmap_tcp_totals(flow_dst_fd(flow), &totals) < 0)
-		pair_socket_error(pair, !flow->side, ECONNRESET);
-	else
-		written = write_collected(flow, &totals);
-	if (pair->ended)
-		return;
-	if (written || flow->record->consumed != consumed)
-		look_in(flow, LOOK_FIRST_NS);
-	else /* a slow target: user space holds all it may, and need not ask every 50 us */
-		look_later(flow);
-}
-
-static void begin_flush(struct flow *flow)
-{
-	begin_wait(flow, PATH_FLUSHING);
-	sockmap_held(flow);
-	sockmap_narrow_window(flow, true);
-	sockmap_kick(flow_src_fd(flow));
-	flush_step(flow);
+	if (rec->gate != FLOW_GATE_BROKEN)
+		__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_SHUT, __ATOMIC_RELEASE);
 }
 
 /* Holds the source still: the verdict is not called before its receive window is full. */
 void sockmap_flow_stop(struct flow *flow, bool leaving)
 {
-	struct flow_record *rec = flow->record;
-
-	sockmap_hold(flow);
 	flow->leaving = leaving;
-	if (rec->gate != FLOW_GATE_BROKEN)
-		__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_SHUT, __ATOMIC_RELEASE);
-	if (rec->gate == FLOW_GATE_BROKEN || rec->passed != rec->consumed)
-		begin_flush(flow);
-	else if (leaving)
-		leave_for_good(flow);
+	shut(flow);
+	if (!leave_map(flow)) {
+		sockmap_held(flow);
+		begin_wait(flow, PATH_FLUSHING);
+		look_in(flow, LOOK_FIRST_NS);
+	}
+}
+
+/* --- stopped in the map: what was passed goes through user space --------------------------------------- */
+
+/* Passed bytes count as consumed when they are the target's: then the verdict may redirect what follows. */
+static void settle(struct flow *flow)
+{
+	flow->record->written = flow->written_bytes;
+	__atomic_store_n(&flow->record->consumed, flow->passed_read - flow->hold_len, __ATOMIC_RELEASE);
+}
+
+static uint64_t unread(const struct flow *flow)
+{
+	return flow->record->passed - flow->passed_read;
+}
+
+/* Gives the target n bytes; what it does not take is held. False: it took not all, or the session ended. */
+static bool give(struct flow *flow, const uint8_t *data, size_t n)
+{
+	struct pair *pair = flow_pair(flow);
+	ssize_t sent = pair_send(pair, !flow->side, data, n);
+
+	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+		pair_socket_error(pair, !flow->side, errno);
+		return false;
+	}
+	size_t taken = sent > 0 ? (size_t)sent : 0;
+	flow->written_bytes += taken;
+	pair->active_ns = loop_now(pair->env->loop);
+	if (flow_hold(flow, data + taken, n - taken) < 0) {
+		pair_finish(pair, PAIR_NO_MEMORY);
+		return false;
+	}
+	settle(flow);
+	return taken == n;
+}
+
+/* Moves at most so many passed bytes. False: none are there, the target is full, or the session ended. */
+static bool copy_piece(struct flow *flow, uint64_t most)
+{
+	struct flow_env *env = flow_env(flow);
+	ssize_t n = recv(flow_src_fd(flow), env->buf, most < env->buf_size ? most : env->buf_size, MSG_DONTWAIT);
+
+	if (n <= 0)
+		return false;
+	flow->read_bytes += (uint64_t)n;
+	flow->passed_read += (uint64_t)n;
+	return give(flow, env->buf, (size_t)n);
+}
+
+static void look_soon(struct flow *flow)
+{
+	if (!flow_pair(flow)->ended)
+		look_in(flow, LOOK_FIRST_NS * 2);
+}
+
+/* Nothing passed is left and the gate is armed: out of the map if it is to leave; if not, or not yet possible, on. */
+static void flushed(struct flow *flow)
+{
+	if (flow->leaving || flow->rdhup) {
+		shut(flow);
+		if (leave_map(flow))
+			return;
+		sockmap_held(flow);
+		arm(flow);
+	}
+	go_on(flow);
+}
+
+/*
+ * The sender does not fill its window, so user space is faster. The gate is armed meanwhile: the first skb that finds everything
+ * consumed goes through it. Not faster after all: the sender is let fill its window.
+ */
+static void flush_open(struct flow *flow)
+{
+	uint64_t most = sockmap_window(flow), before = flow->passed_read;
+
+	arm(flow);
+	sockmap_kick(flow_src_fd(flow));
+	while (unread(flow) && flow->passed_read - before < most)
+		if (!copy_piece(flow, most))
+			break;
+	if (flow_pair(flow)->ended)
+		return;
+	if (!unread(flow) && !flow->hold_len) {
+		flushed(flow);
+		return;
+	}
+	shut(flow);
+	sockmap_held(flow);
+	look_soon(flow);
+}
+
+/* Gives the target the last passed byte without taking it from the source. */
+static bool give_last(struct flow *flow)
+{
+	uint8_t byte;
+
+	if (recv(flow_src_fd(flow), &byte, 1, MSG_DONTWAIT | MSG_PEEK) != 1)
+		return false;
+	ssize_t sent = pair_send(flow_pair(flow), !flow->side, &byte, 1);
+	if (sent < 0 && errno != EAGAIN && errno != EINTR)
+		pair_socket_error(flow_pair(flow), !flow->side, errno);
+	if (sent != 1)
+		return false;
+	flow->written_bytes++;
+	flow->passed_read++;
+	flow->read_bytes++;
+	settle(flow);
+	return true;
+}
+
+/* Reading that byte, with the buffer large again, is what tells the sender to go on; by then the gate is armed. */
+static void take_last(struct flow *flow)
+{
+	uint8_t byte;
+
+	arm(flow);
+	sockmap_held(flow);
+	if (flow->leaving)
+		shut(flow);
+	if (recv(flow_src_fd(flow), &byte, 1, MSG_DONTWAIT) != 1)
+		kernel_loss(flow);
 	else
-		park(flow);
+		flushed(flow);
+}
+
+/* The window is full, so the sender waits, and goes on waiting as long as the buffer is small. */
+static void flush_closed(struct flow *flow)
+{
+	sockmap_squeeze(flow);
+	sockmap_kick(flow_src_fd(flow));
+	while (unread(flow) > 1)
+		if (!copy_piece(flow, unread(flow) - 1))
+			break;
+	if (!flow_pair(flow)->ended && unread(flow) == 1 && !flow->hold_len && give_last(flow)) {
+		take_last(flow);
+		return;
+	}
+	if (flow_pair(flow)->ended)
+		return;
+	sockmap_held(flow); /* what is left came behind bytes the kernel has for this socket, or the target is full */
+	look_soon(flow);
+}
+
+/* Writes what user space holds; it comes after everything the kernel has for the target. True: all of it. */
+static bool flush_hold(struct flow *flow)
+{
+	if (!flow->hold_len)
+		return true;
+	flow->writable = true;
+	enum pump_result result = pump_flush_hold(flow);
+	if (result == PUMP_DST_ERROR)
+		pair_socket_error(flow_pair(flow), !flow->side, errno);
+	else
+		settle(flow);
+	return result == PUMP_YIELD;
+}
+
+/*
+ * Waits until the target has room, so that what is read can be written at once, then moves what was passed. (It cannot be read
+ * while the source is held: a held source with data in its receive queue says EAGAIN, Linux 6.18.)
+ */
+static void flush_step(struct flow *flow)
+{
+	struct tcp_totals target;
+
+	if (!target_has_room(flow, &target))
+		return;
+	if (target.handed != flow->written_bytes + flow->record->redirected) {
+		look_soon(flow);
+	} else if (!flush_hold(flow)) {
+		if (!flow_pair(flow)->ended)
+			look_later(flow);
+	} else if (!unread(flow)) {
+		arm(flow);
+		flushed(flow);
+	} else if (!flow->rdhup && sockmap_is_closed(flow)) {
+		flush_closed(flow);
+	} else {
+		flush_open(flow);
+	}
 }
 
 /* --- end of stream ----------------------------------------------------------------------------------- */
@@ -412,7 +446,7 @@ static void ending_look(struct flow *flow)
 		pair_socket_error(flow_pair(flow), flow->side, ECONNRESET);
 		return;
 	}
-	uint64_t seen = flow->read_bytes + rec->redirected + rec->passed - rec->consumed;
+	uint64_t seen = flow->read_bytes + rec->redirected + unread(flow);
 	if (seen + 1 == totals.received) { /* the FIN counts as one */
 		sockmap_flow_stop(flow, true);
 		return;
@@ -477,7 +511,7 @@ static int get_record(struct flow *flow, struct sockmap *sm)
 
 	if (flow->record)
 		return 0;
-	int err = sockmap_record_get(sm, sockmap_worker_index(flow), peer, &index);
+	int err = sockmap_record_get(sm, sockmap_worker_index(flow), flow->cookie, peer, &index);
 	if (err)
 		return err;
 	err = sockmap_add_slot(sm, flow->cookie, index);
@@ -494,10 +528,11 @@ static int get_record(struct flow *flow, struct sockmap *sm)
 /* Into the sources map, with the gate armed; -errno when the kernel does not take it (a FIN came first). */
 static int enter(struct flow *flow)
 {
-	flow->record->consumed = flow->record->passed;
+	flow->record->consumed = flow->passed_read = flow->record->passed;
 	flow->record->sequenced = 0;
+	sockmap_set_window(flow);
 	arm(flow);
-	return add_source(flow);
+	return sockmap_add_source(sockmap_of(flow), flow->cookie, flow_src_fd(flow));
 }
 
 bool sockmap_join(struct flow *flow)

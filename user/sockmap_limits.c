@@ -24,9 +24,7 @@ enum {
 	WINDOW_SHARE = 4,
 	WINDOW_MAX = 4 * 1024 * 1024,
 	NATIVE_SNDBUF = 2 * 1024 * 1024,
-	NARROW_WINDOW = 256 * 1024,
-	NARROW_SEGMENTS = 4,
-	HOLD_WINDOWS = 4, /* a held source takes so many windows before the verdict runs: 16 ms of 10 Gbit/s for a thread without a CPU */
+	HOLD_WINDOWS = 2, /* a held source takes so many windows before the verdict runs: it is out of the map by then */
 };
 
 static uint32_t window_of(uint64_t share)
@@ -34,9 +32,14 @@ static uint32_t window_of(uint64_t share)
 	return share / WINDOW_SHARE < WINDOW_MAX ? (uint32_t)(share / WINDOW_SHARE) : WINDOW_MAX;
 }
 
-static uint32_t own_window(const struct flow *flow, uint64_t share)
+static uint32_t share_now(const struct flow *flow)
 {
-	uint32_t window = window_of(share);
+	return __atomic_load_n(&sockmap_of(flow)->share, __ATOMIC_RELAXED);
+}
+
+static uint32_t own_window(const struct flow *flow)
+{
+	uint32_t window = window_of(share_now(flow));
 
 	return flow->window_max && flow->window_max < window ? flow->window_max : window;
 }
@@ -46,11 +49,29 @@ uint32_t sockmap_resume_mark(const struct flow *flow)
 	return flow->record->soft / 8 * 5;
 }
 
+static void clamp_window(struct flow *flow)
+{
+	int window = (int)flow->window;
+
+	setsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
+}
+
+/* By half at most: what is on offer already must fit into the receive buffer of the next stop. */
+static void shrink_window(struct flow *flow)
+{
+	uint32_t want = own_window(flow);
+
+	if (want >= flow->window)
+		return;
+	flow->window = want > flow->window / 2 ? want : flow->window / 2;
+	clamp_window(flow);
+}
+
 void sockmap_set_limits(struct flow *flow)
 {
-	const struct sockmap *sm = sockmap_of(flow);
-	uint32_t share = __atomic_load_n(&sm->share, __ATOMIC_RELAXED);
+	uint32_t share = share_now(flow);
 
+	shrink_window(flow);
 	flow->record->hard = share - window_of(share);
 	flow->record->soft = flow->record->hard / 3;
 }
@@ -87,42 +108,19 @@ void sockmap_restore_buffers(struct flow *flow)
  */
 void sockmap_force_buffers(struct flow *flow)
 {
-	const struct sockmap *sm = sockmap_of(flow);
-	int window = (int)own_window(flow, __atomic_load_n(&sm->share, __ATOMIC_RELAXED));
+	set_buffer(flow_dst_fd(flow), SO_SNDBUFFORCE, (int)sockmap_of(flow)->cfg.flow_bytes); /* the kernel doubles both */
+	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, (int)flow->window);
+	clamp_window(flow);
+}
 
-	set_buffer(flow_dst_fd(flow), SO_SNDBUFFORCE, (int)sm->cfg.flow_bytes); /* the kernel doubles both */
-	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, window);
-	setsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
+void sockmap_set_window(struct flow *flow)
+{
+	flow->window = own_window(flow);
 }
 
 uint32_t sockmap_window(const struct flow *flow)
 {
-	return own_window(flow, sockmap_of(flow)->cfg.flow_bytes);
-}
-
-/*
- * Several segments at least (loopback's have 64 KiB): with less than one on offer the kernel calls the verdict for every segment,
- * held or not, and one that runs while the source is taken out of the map costs an skb (tcp_epollin_ready()).
- */
-/*
- * With less than a segment on offer the kernel calls the verdict for whatever comes, held or not (tcp_epollin_ready()), and one that
- * runs while its source is taken out of the map costs an skb. Loopback's segments have 64 KiB.
- */
-static int narrow_window(struct flow *flow)
-{
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
-
-	getsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_INFO, &info, &len);
-	int least = (int)info.tcpi_rcv_mss * NARROW_SEGMENTS;
-	return least > NARROW_WINDOW ? least : NARROW_WINDOW;
-}
-
-void sockmap_narrow_window(struct flow *flow, bool narrow)
-{
-	int window = narrow ? narrow_window(flow) : (int)sockmap_window(flow);
-
-	setsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
+	return flow->window;
 }
 
 void sockmap_hold(struct flow *flow)
@@ -136,4 +134,21 @@ void sockmap_hold(struct flow *flow)
 void sockmap_held(struct flow *flow)
 {
 	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, (int)sockmap_window(flow));
+}
+
+void sockmap_squeeze(struct flow *flow)
+{
+	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, 0); /* the kernel's least */
+}
+
+/* A sender stops when what is left does not hold a segment. */
+bool sockmap_is_closed(struct flow *flow)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (sockmap_leave_source(sockmap_of(flow), flow->record_index))
+		return false;
+	getsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_INFO, &info, &len);
+	return flow->record->offered < info.tcpi_rcv_mss;
 }

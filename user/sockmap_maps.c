@@ -107,6 +107,7 @@ static int load(struct sockmap *sm)
 	sm->sources_fd = bpf_map__fd(sm->skel->maps.sources);
 	sm->slots_fd = bpf_map__fd(sm->skel->maps.slots);
 	sm->events_fd = bpf_map__fd(sm->skel->maps.events);
+	sm->leave_fd = bpf_program__fd(sm->skel->progs.leave_sources);
 	sm->flow_cap = &sm->skel->data->flow_cap;
 	*sm->flow_cap = (uint32_t)sm->cfg.flow_bytes;
 	err = bpf_prog_attach(bpf_program__fd(sm->skel->progs.flow_verdict), sm->sources_fd,
@@ -189,6 +190,15 @@ void sockmap_del_source(const struct sockmap *sm, uint64_t cookie)
 	bpf_map_delete_elem(sm->sources_fd, &cookie);
 }
 
+/* The kernel takes the record's index for the address of a connection to look up. */
+bool sockmap_leave_source(const struct sockmap *sm, uint32_t index)
+{
+	struct bpf_sk_lookup about = {.family = AF_INET, .protocol = IPPROTO_TCP, .remote_ip4 = index};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &about, .ctx_size_in = sizeof(about));
+
+	return bpf_prog_test_run_opts(sm->leave_fd, &opts) == 0 && opts.retval == 1;
+}
+
 int sockmap_add_slot(const struct sockmap *sm, uint64_t cookie, uint32_t record)
 {
 	return bpf_map_update_elem(sm->slots_fd, &cookie, &record, BPF_ANY) < 0 ? -errno : 0;
@@ -212,7 +222,7 @@ int sockmap_add_ring(const struct sockmap *sm, uint32_t worker)
 
 /* --- records ------------------------------------------------------------------------------------ */
 
-int sockmap_record_get(struct sockmap *sm, uint32_t worker, uint64_t peer, uint32_t *index)
+int sockmap_record_get(struct sockmap *sm, uint32_t worker, uint64_t source, uint64_t peer, uint32_t *index)
 {
 	struct record_pool *pool = &sm->pools[worker];
 
@@ -226,6 +236,7 @@ int sockmap_record_get(struct sockmap *sm, uint32_t worker, uint64_t peer, uint3
 	memset(rec, 0, sizeof(*rec));
 	rec->generation = generation;
 	rec->worker = worker;
+	rec->source = source;
 	rec->peer = peer;
 	*index = i;
 	return 0;

@@ -146,6 +146,7 @@ static const char *step_setup(struct rig *r)
 		return "inserting sockets";
 	if (sockmap_add_slot(r->sm, r->source_cookie, r->record) < 0)
 		return "inserting the slot";
+	r->sm->records[r->record].source = r->source_cookie;
 	r->sm->records[r->record].peer = r->target_cookie;
 	return NULL;
 }
@@ -170,7 +171,8 @@ static const char *step_out_and_in(struct rig *r)
 	uint8_t byte;
 
 	sockmap_quiesce(r->source);
-	sockmap_del_source(r->sm, r->source_cookie);
+	if (!sockmap_leave_source(r->sm, r->record))
+		return "leaving the kernel path";
 	sockmap_kick(r->source);
 	if (!wait_drained(r) || !send_piece(r))
 		return "leaving the kernel path";
@@ -207,7 +209,7 @@ int sockmap_selftest(struct sockmap *sm, char *why, size_t why_cap)
 	};
 	struct rig r = {.sm = sm, .client = -1, .source = -1, .target = -1, .server = -1};
 	const char *failed = NULL;
-	int err = sockmap_record_get(sm, 0, 0, &r.record);
+	int err = sockmap_record_get(sm, 0, 0, 0, &r.record);
 
 	if (err)
 		return err;

@@ -147,10 +147,31 @@ struct __sk_buff {
 	__u64 hwtstamp;
 };
 
+struct bpf_sk_lookup {
+	union {
+		union {
+			struct bpf_sock *sk;
+		};
+		__u64 cookie;
+	};
+	__u32 family;
+	__u32 protocol;
+	__u32 remote_ip4;
+	__u32 remote_ip6[4];
+	__be16 remote_port;
+	__u32 local_ip4;
+	__u32 local_ip6[4];
+	__u32 local_port;
+	__u32 ingress_ifindex;
+};
+
 struct tcp_sock {
 	u32 snd_una;
 	u32 write_seq;
 	u32 copied_seq;
+	u32 rcv_nxt;
+	u32 rcv_wup;
+	u32 rcv_wnd;
 };
 
 struct sk_buff {

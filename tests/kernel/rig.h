@@ -70,7 +70,7 @@ static inline bool rig_open(struct rig *r)
 	tcp_pair(&r->target, &r->server);
 	r->source_cookie = sockmap_cookie(r->source);
 	r->target_cookie = sockmap_cookie(r->target);
-	CU_ASSERT_FATAL(sockmap_record_get(r->sm, 0, r->target_cookie, &r->index) == 0);
+	CU_ASSERT_FATAL(sockmap_record_get(r->sm, 0, r->source_cookie, r->target_cookie, &r->index) == 0);
 	r->rec = &r->sm->records[r->index];
 	r->rec->soft = r->rec->hard = UINT32_MAX / 2;
 	*r->sm->flow_cap = UINT32_MAX / 2;

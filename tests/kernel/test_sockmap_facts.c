@@ -275,6 +275,41 @@ static void quiesced_toggles_lose_nothing(void)
 	rig_close(&r);
 }
 
+/* Rule: a source whose window is nearly full stays in the map when asked to leave; one with passed data too. */
+static void leaving_waits_for_the_verdict(void)
+{
+	struct rig r;
+	char buf[16];
+
+	if (!rig_open(&r))
+		return;
+	CU_ASSERT(rig_join(&r) == 0);
+	sockmap_quiesce(r.source);
+	r.rec->margin = 1 << 30;
+	CU_ASSERT(!sockmap_leave_source(r.sm, r.index));
+	r.rec->ended = 1;
+	CU_ASSERT(sockmap_leave_source(r.sm, r.index));
+	CU_ASSERT(rig_join(&r) == 0);
+	r.rec->ended = 0;
+	r.rec->margin = 4096;
+	r.rec->gate = FLOW_GATE_SHUT;
+	sockmap_kick(r.source);
+	CU_ASSERT(send(r.client, "passed", 6, 0) == 6);
+	nap_us(20000);
+	sockmap_quiesce(r.source);
+	CU_ASSERT(!sockmap_leave_source(r.sm, r.index));
+	sockmap_kick(r.source);
+	CU_ASSERT(recv(r.source, buf, sizeof(buf), MSG_DONTWAIT) == 6);
+	r.rec->consumed = 6;
+	sockmap_quiesce(r.source);
+	CU_ASSERT(sockmap_leave_source(r.sm, r.index));
+	CU_ASSERT(send(r.client, "native", 6, 0) == 6);
+	sockmap_kick(r.source);
+	nap_us(20000);
+	CU_ASSERT(recv(r.source, buf, sizeof(buf), MSG_DONTWAIT) == 6 && memcmp(buf, "native", 6) == 0);
+	rig_close(&r);
+}
+
 /* Rule: watch a spliced socket for EPOLLRDHUP only; EPOLLIN would wake the loop for every piece. */
 static void rdhup_mask_is_not_woken_by_data(void)
 {
@@ -355,6 +390,7 @@ static const struct unit_case cases[] = {
 	{"unread passed data survives leaving", unread_passed_data_survives_leaving},
 	{"parked data is redirected on return", parked_data_is_redirected_on_return},
 	{"quiesced toggles lose nothing", quiesced_toggles_lose_nothing},
+	{"leaving waits for the verdict", leaving_waits_for_the_verdict},
 	{"an RDHUP mask is not woken by data", rdhup_mask_is_not_woken_by_data},
 	{"a backlog survives its source", backlog_survives_the_source},
 	{"a reset is seen", reset_is_seen},
