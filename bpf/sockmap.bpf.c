@@ -269,7 +269,7 @@ struct sock___memory {
 			int counter;
 		} rmem_alloc;
 	} sk_backlog;
-	int sk_rcvbuf;
+	int sk_rcvbuf, sk_rcvlowat;
 } __attribute__((preserve_access_index));
 
 /* Bytes its window has still room for. */
@@ -284,8 +284,9 @@ static __always_inline __u32 offered_by(const struct tcp_sock *tp)
 static __always_inline bool is_far_from_full(const struct tcp_sock *tp, __u32 least)
 {
 	const struct sock___memory *sk = (const void *)tp;
+	__s32 more = sk->sk_rcvlowat - (__s32)(tp->rcv_nxt - tp->copied_seq);
 
-	return offered_by(tp) >= least && sk->sk_backlog.rmem_alloc.counter < sk->sk_rcvbuf >> 1;
+	return offered_by(tp) >= least && more >= (__s32)least && sk->sk_backlog.rmem_alloc.counter < sk->sk_rcvbuf >> 1;
 }
 
 /*

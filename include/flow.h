@@ -70,6 +70,7 @@ struct flow {
 	bool urgent;             /* TCP urgent data was seen: a short read proves nothing */
 	bool whole;              /* no skb of the source is partly read: the last read emptied the queue */
 	bool no_splice;          /* the kernel refused this flow once: stay native */
+	bool far_source;         /* a round trip to the source takes milliseconds */
 	bool leaving;            /* stopped for good: on to DRAINING rather than back to SPLICED */
 	bool ending;             /* TLS: the source has ended, the target's close_notify is not out yet */
 	/* bytes user space holds: read from the source, not yet accepted by the target */
@@ -84,7 +85,8 @@ struct flow {
 	/* kernel path */
 	struct flow_record *record; /* NULL until the first join; then until the pair ends */
 	uint32_t record_index;
-	uint32_t window;             /* of the source while spliced */
+	uint32_t window;             /* of the source while spliced: most on offer */
+	uint32_t buffer;             /* of the source while stopped, as asked for: the kernel doubles it */
 	uint32_t window_max;         /* its limit; 0: the engine's (a paced target needs less) */
 	uint64_t passed_read;        /* of what the verdict passed to user space */
 	uint64_t cookie;             /* of the source socket; 0 until the pair's first join */

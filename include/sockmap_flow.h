@@ -25,6 +25,28 @@ void sockmap_flow_look(struct flow *flow);
 /* Stops a spliced flow: for good (leaving), or until its target has room. */
 void sockmap_flow_stop(struct flow *flow, bool leaving);
 
+/* Passed bytes that user space has not read. */
+uint64_t sockmap_unread(const struct flow *flow);
+/* When to look again at a flow that waits: then, soon, or after twice the time of the last wait. */
+void sockmap_look_in(struct flow *flow, uint64_t delay_ns);
+void sockmap_look_soon(struct flow *flow);
+void sockmap_look_later(struct flow *flow);
+/* The gate opens at the next skb that finds everything passed consumed. */
+void sockmap_arm(struct flow *flow);
+/* With the gate armed, on with redirecting: what is queued goes first, in one go. */
+void sockmap_go_on(struct flow *flow);
+/* Holds the source, with the gate shut. */
+void sockmap_shut(struct flow *flow);
+/* Out of the map, if that can be done without losing anything: the source is held and nothing passed is unread. */
+bool sockmap_leave_map(struct flow *flow);
+/* Has the target room? If not, looks again in time; the session may have ended. */
+bool sockmap_target_has_room(struct flow *flow, struct tcp_totals *target);
+/* Ends the session: the kernel lost bytes. */
+void sockmap_kernel_loss(struct flow *flow);
+
+/* --- sockmap_flush.c --- */
+void sockmap_flush_step(struct flow *flow);
+
 /* --- sockmap_limits.c --- */
 void sockmap_set_limits(struct flow *flow);
 /* The target may hold this much and the flow is put back. */
@@ -34,10 +56,17 @@ void sockmap_set_window(struct flow *flow);
 uint32_t sockmap_window(const struct flow *flow);
 /* Keeps the verdict from being called until the source's window is full. An in-flight one is over on return. */
 void sockmap_hold(struct flow *flow);
-/* It is out of the map, or stays in after all: its receive buffer is one window again. */
-void sockmap_held(struct flow *flow);
-/* A full window does not open again as data is read, until sockmap_held(). Not before it is full: what comes would be dropped. */
+/* The source is stopped: what it may queue is bounded. */
+void sockmap_narrow(struct flow *flow);
+/* The verdict is called for what is queued, and the sender is told that there is room. */
+void sockmap_release(struct flow *flow);
+/*
+ * As data is read, a full window does not open again before sockmap_widen(). What comes nevertheless is lost unless it finds an
+ * empty receive queue: then the kernel takes it.
+ */
 void sockmap_squeeze(struct flow *flow);
+/* The buffer of a source that is in the map: large, with a limited window. */
+void sockmap_widen(struct flow *flow);
 /* Is the window full? Asked only while passed data is unread: so the source stays in the map. */
 bool sockmap_is_closed(struct flow *flow);
 void sockmap_force_buffers(struct flow *flow);

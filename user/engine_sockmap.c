@@ -35,26 +35,35 @@ static const uint64_t PARK_BUSY_NS = 500 * 1000;
 static const uint64_t LOSS_NS = 3000 * 1000000ull;
 enum { LEAVE_MARGIN = 4 }; /* a source leaves the map only while this part of its window is on offer */
 
-static uint64_t unread(const struct flow *flow);
-
 uint64_t flow_kernel_bytes(const struct flow *flow)
 {
 	return flow->record ? flow->record->redirected : flow->kernel_bytes;
 }
 
+uint64_t sockmap_unread(const struct flow *flow)
+{
+	return flow->record->passed - flow->passed_read;
+}
+
 /* --- waiting -------------------------------------------------------------------------------------- */
 
-static void look_in(struct flow *flow, uint64_t delay_ns)
+void sockmap_look_in(struct flow *flow, uint64_t delay_ns)
 {
 	flow->look_ns = delay_ns;
 	loop_timer_set(flow_env(flow)->loop, &flow->timer, delay_ns, sockmap_on_flow_timer);
 }
 
-static void look_later(struct flow *flow)
+void sockmap_look_later(struct flow *flow)
 {
 	uint64_t next = flow->look_ns * 2;
 
-	look_in(flow, next > LOOK_MAX_NS ? LOOK_MAX_NS : next);
+	sockmap_look_in(flow, next > LOOK_MAX_NS ? LOOK_MAX_NS : next);
+}
+
+void sockmap_look_soon(struct flow *flow)
+{
+	if (!flow_pair(flow)->ended)
+		sockmap_look_in(flow, LOOK_FIRST_NS * 2);
 }
 
 static void begin_wait(struct flow *flow, enum flow_path path)
@@ -88,7 +97,7 @@ static void count_loss(struct flow *flow)
 	atomic_fetch_add(&sockmap_of(flow)->losses, 1);
 }
 
-static void kernel_loss(struct flow *flow)
+void sockmap_kernel_loss(struct flow *flow)
 {
 	count_loss(flow);
 	pair_finish(flow_pair(flow), PAIR_KERNEL_LOSS);
@@ -120,7 +129,7 @@ static void drain_look(struct flow *flow)
 	else if (left == 0)
 		go_native(flow);
 	else
-		look_later(flow);
+		sockmap_look_later(flow);
 }
 
 static void begin_drain(struct flow *flow)
@@ -132,7 +141,7 @@ static void begin_drain(struct flow *flow)
 /* --- out of the map ---------------------------------------------------------------------------------- */
 
 /* Arms the gate; the verdict opens it at the next skb. */
-static void arm(struct flow *flow)
+void sockmap_arm(struct flow *flow)
 {
 	struct flow_record *rec = flow->record;
 
@@ -143,21 +152,21 @@ static void arm(struct flow *flow)
 }
 
 /* On with redirecting: what is queued goes first, in one go. */
-static void go_on(struct flow *flow)
+void sockmap_go_on(struct flow *flow)
 {
 	flow->path = PATH_SPLICED;
-	sockmap_kick(flow_src_fd(flow));
+	sockmap_release(flow);
 	if (flow->rdhup) /* its FIN came while it was stopped: no event will */
 		sockmap_source_event(flow, true);
 }
 
 static void resume(struct flow *flow)
 {
-	arm(flow);
+	sockmap_arm(flow);
 	if (sockmap_add_source(sockmap_of(flow), flow->cookie, flow_src_fd(flow)) < 0)
 		begin_drain(flow); /* a FIN came: what is queued goes natively */
 	else
-		go_on(flow);
+		sockmap_go_on(flow);
 }
 
 /*
@@ -182,7 +191,7 @@ static uint64_t park_delay(struct flow *flow, uint64_t acked, uint64_t excess)
 }
 
 /* Has the target room? If not, looks again in time; the session may have ended. */
-static bool target_has_room(struct flow *flow, struct tcp_totals *target)
+bool sockmap_target_has_room(struct flow *flow, struct tcp_totals *target)
 {
 	uint64_t mark = sockmap_resume_mark(flow);
 
@@ -195,7 +204,7 @@ static bool target_has_room(struct flow *flow, struct tcp_totals *target)
 	int64_t queued = (int64_t)(flow->written_bytes + flow->record->redirected - target->acked);
 	if (queued <= (int64_t)mark)
 		return true;
-	look_in(flow, park_delay(flow, target->acked, (uint64_t)queued - mark));
+	sockmap_look_in(flow, park_delay(flow, target->acked, (uint64_t)queued - mark));
 	return false;
 }
 
@@ -203,14 +212,14 @@ static void park_look(struct flow *flow)
 {
 	struct tcp_totals target;
 
-	if (target_has_room(flow, &target))
+	if (sockmap_target_has_room(flow, &target))
 		resume(flow);
 }
 
 /* --- stopping a source ------------------------------------------------------------------------------- */
 
 /* Out of the map, if that can be done without losing anything: the source is held and nothing passed is unread. */
-static bool leave_map(struct flow *flow)
+bool sockmap_leave_map(struct flow *flow)
 {
 	struct flow_record *rec = flow->record;
 
@@ -218,17 +227,17 @@ static bool leave_map(struct flow *flow)
 	rec->ended = flow->rdhup;
 	if (rec->gate == FLOW_GATE_BROKEN || !sockmap_leave_source(sockmap_of(flow), flow->record_index))
 		return false;
-	sockmap_held(flow);
+	sockmap_narrow(flow);
 	if (flow->leaving || flow->rdhup) {
 		begin_drain(flow);
 	} else {
 		begin_wait(flow, PATH_PARKED);
-		look_in(flow, PARK_FIRST_NS);
+		sockmap_look_in(flow, PARK_FIRST_NS);
 	}
 	return true;
 }
 
-static void shut(struct flow *flow)
+void sockmap_shut(struct flow *flow)
 {
 	struct flow_record *rec = flow->record;
 
@@ -241,193 +250,11 @@ static void shut(struct flow *flow)
 void sockmap_flow_stop(struct flow *flow, bool leaving)
 {
 	flow->leaving = leaving;
-	shut(flow);
-	if (!leave_map(flow)) {
-		sockmap_held(flow);
+	sockmap_shut(flow);
+	if (!sockmap_leave_map(flow)) {
+		sockmap_narrow(flow);
 		begin_wait(flow, PATH_FLUSHING);
-		look_in(flow, LOOK_FIRST_NS);
-	}
-}
-
-/* --- stopped in the map: what was passed goes through user space --------------------------------------- */
-
-/* Passed bytes count as consumed when they are the target's: then the verdict may redirect what follows. */
-static void settle(struct flow *flow)
-{
-	flow->record->written = flow->written_bytes;
-	__atomic_store_n(&flow->record->consumed, flow->passed_read - flow->hold_len, __ATOMIC_RELEASE);
-}
-
-static uint64_t unread(const struct flow *flow)
-{
-	return flow->record->passed - flow->passed_read;
-}
-
-/* Gives the target n bytes; what it does not take is held. False: it took not all, or the session ended. */
-static bool give(struct flow *flow, const uint8_t *data, size_t n)
-{
-	struct pair *pair = flow_pair(flow);
-	ssize_t sent = pair_send(pair, !flow->side, data, n);
-
-	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-		pair_socket_error(pair, !flow->side, errno);
-		return false;
-	}
-	size_t taken = sent > 0 ? (size_t)sent : 0;
-	flow->written_bytes += taken;
-	pair->active_ns = loop_now(pair->env->loop);
-	if (flow_hold(flow, data + taken, n - taken) < 0) {
-		pair_finish(pair, PAIR_NO_MEMORY);
-		return false;
-	}
-	settle(flow);
-	return taken == n;
-}
-
-/* Moves at most so many passed bytes. False: none are there, the target is full, or the session ended. */
-static bool copy_piece(struct flow *flow, uint64_t most)
-{
-	struct flow_env *env = flow_env(flow);
-	ssize_t n = recv(flow_src_fd(flow), env->buf, most < env->buf_size ? most : env->buf_size, MSG_DONTWAIT);
-
-	if (n <= 0)
-		return false;
-	flow->read_bytes += (uint64_t)n;
-	flow->passed_read += (uint64_t)n;
-	return give(flow, env->buf, (size_t)n);
-}
-
-static void look_soon(struct flow *flow)
-{
-	if (!flow_pair(flow)->ended)
-		look_in(flow, LOOK_FIRST_NS * 2);
-}
-
-/* Nothing passed is left and the gate is armed: out of the map if it is to leave; if not, or not yet possible, on. */
-static void flushed(struct flow *flow)
-{
-	if (flow->leaving || flow->rdhup) {
-		shut(flow);
-		if (leave_map(flow))
-			return;
-		sockmap_held(flow);
-		arm(flow);
-	}
-	go_on(flow);
-}
-
-/*
- * The sender does not fill its window, so user space is faster. The gate is armed meanwhile: the first skb that finds everything
- * consumed goes through it. Not faster after all: the sender is let fill its window.
- */
-static void flush_open(struct flow *flow)
-{
-	uint64_t most = sockmap_window(flow), before = flow->passed_read;
-
-	arm(flow);
-	sockmap_kick(flow_src_fd(flow));
-	while (unread(flow) && flow->passed_read - before < most)
-		if (!copy_piece(flow, most))
-			break;
-	if (flow_pair(flow)->ended)
-		return;
-	if (!unread(flow) && !flow->hold_len) {
-		flushed(flow);
-		return;
-	}
-	shut(flow);
-	sockmap_held(flow);
-	look_soon(flow);
-}
-
-/* Gives the target the last passed byte without taking it from the source. */
-static bool give_last(struct flow *flow)
-{
-	uint8_t byte;
-
-	if (recv(flow_src_fd(flow), &byte, 1, MSG_DONTWAIT | MSG_PEEK) != 1)
-		return false;
-	ssize_t sent = pair_send(flow_pair(flow), !flow->side, &byte, 1);
-	if (sent < 0 && errno != EAGAIN && errno != EINTR)
-		pair_socket_error(flow_pair(flow), !flow->side, errno);
-	if (sent != 1)
-		return false;
-	flow->written_bytes++;
-	flow->passed_read++;
-	flow->read_bytes++;
-	settle(flow);
-	return true;
-}
-
-/* Reading that byte, with the buffer large again, is what tells the sender to go on; by then the gate is armed. */
-static void take_last(struct flow *flow)
-{
-	uint8_t byte;
-
-	arm(flow);
-	sockmap_held(flow);
-	if (flow->leaving)
-		shut(flow);
-	if (recv(flow_src_fd(flow), &byte, 1, MSG_DONTWAIT) != 1)
-		kernel_loss(flow);
-	else
-		flushed(flow);
-}
-
-/* The window is full, so the sender waits, and goes on waiting as long as the buffer is small. */
-static void flush_closed(struct flow *flow)
-{
-	sockmap_squeeze(flow);
-	sockmap_kick(flow_src_fd(flow));
-	while (unread(flow) > 1)
-		if (!copy_piece(flow, unread(flow) - 1))
-			break;
-	if (!flow_pair(flow)->ended && unread(flow) == 1 && !flow->hold_len && give_last(flow)) {
-		take_last(flow);
-		return;
-	}
-	if (flow_pair(flow)->ended)
-		return;
-	sockmap_held(flow); /* what is left came behind bytes the kernel has for this socket, or the target is full */
-	look_soon(flow);
-}
-
-/* Writes what user space holds; it comes after everything the kernel has for the target. True: all of it. */
-static bool flush_hold(struct flow *flow)
-{
-	if (!flow->hold_len)
-		return true;
-	flow->writable = true;
-	enum pump_result result = pump_flush_hold(flow);
-	if (result == PUMP_DST_ERROR)
-		pair_socket_error(flow_pair(flow), !flow->side, errno);
-	else
-		settle(flow);
-	return result == PUMP_YIELD;
-}
-
-/*
- * Waits until the target has room, so that what is read can be written at once, then moves what was passed. (It cannot be read
- * while the source is held: a held source with data in its receive queue says EAGAIN, Linux 6.18.)
- */
-static void flush_step(struct flow *flow)
-{
-	struct tcp_totals target;
-
-	if (!target_has_room(flow, &target))
-		return;
-	if (target.handed != flow->written_bytes + flow->record->redirected) {
-		look_soon(flow);
-	} else if (!flush_hold(flow)) {
-		if (!flow_pair(flow)->ended)
-			look_later(flow);
-	} else if (!unread(flow)) {
-		arm(flow);
-		flushed(flow);
-	} else if (!flow->rdhup && sockmap_is_closed(flow)) {
-		flush_closed(flow);
-	} else {
-		flush_open(flow);
+		sockmap_look_in(flow, LOOK_FIRST_NS);
 	}
 }
 
@@ -446,7 +273,7 @@ static void ending_look(struct flow *flow)
 		pair_socket_error(flow_pair(flow), flow->side, ECONNRESET);
 		return;
 	}
-	uint64_t seen = flow->read_bytes + rec->redirected + unread(flow);
+	uint64_t seen = flow->read_bytes + rec->redirected + sockmap_unread(flow);
 	if (seen + 1 == totals.received) { /* the FIN counts as one */
 		sockmap_flow_stop(flow, true);
 		return;
@@ -456,9 +283,9 @@ static void ending_look(struct flow *flow)
 		flow->wait_since_ns = now;
 	}
 	if (now - flow->wait_since_ns > LOSS_NS)
-		kernel_loss(flow);
+		sockmap_kernel_loss(flow);
 	else
-		look_later(flow);
+		sockmap_look_later(flow);
 }
 
 void sockmap_source_event(struct flow *flow, bool rdhup)
@@ -531,7 +358,7 @@ static int enter(struct flow *flow)
 	flow->record->consumed = flow->passed_read = flow->record->passed;
 	flow->record->sequenced = 0;
 	sockmap_set_window(flow);
-	arm(flow);
+	sockmap_arm(flow);
 	return sockmap_add_source(sockmap_of(flow), flow->cookie, flow_src_fd(flow));
 }
 
@@ -589,7 +416,7 @@ void sockmap_flow_look(struct flow *flow)
 		drain_look(flow);
 		break;
 	case PATH_FLUSHING:
-		flush_step(flow);
+		sockmap_flush_step(flow);
 		break;
 	case PATH_ENDING:
 		ending_look(flow);

@@ -15,38 +15,51 @@
 #include "sockmap_flow.h"
 
 /*
- * One flow's share of the budget: a quarter (at most 4 MiB) for the source's receive window, the rest for the target. Soft
+ * One flow's share of the budget: a quarter (at most 4 MiB) for the source's receive buffer, the rest for the target. Soft
  * at a third of that leaves milliseconds of line rate until a busy worker has stopped the source (past the hard limit bytes go
  * through user space, which is slower); putting it back while the target still has five eighths of the soft limit keeps both
  * ends busy (scripts/bench-peers).
  */
 enum {
-	WINDOW_SHARE = 4,
-	WINDOW_MAX = 4 * 1024 * 1024,
+	BUFFER_SHARE = 4,
+	BUFFER_FAR = 4 * 1024 * 1024, /* 4 MiB on offer: 1 Gbit/s over 30 ms */
+	BUFFER_NEAR = BUFFER_FAR / 2, /* 1 MiB on offer: 8 Gbit/s over 1 ms; less is left to user space when a stop comes late */
+	NEAR_US = 4000,
+	SPLICED_BUFFER = 2 * BUFFER_FAR,
 	NATIVE_SNDBUF = 2 * 1024 * 1024,
-	HOLD_WINDOWS = 2, /* a held source takes so many windows before the verdict runs: it is out of the map by then */
 };
-
-static uint32_t window_of(uint64_t share)
-{
-	return share / WINDOW_SHARE < WINDOW_MAX ? (uint32_t)(share / WINDOW_SHARE) : WINDOW_MAX;
-}
 
 static uint32_t share_now(const struct flow *flow)
 {
 	return __atomic_load_n(&sockmap_of(flow)->share, __ATOMIC_RELAXED);
 }
 
-static uint32_t own_window(const struct flow *flow)
+static uint32_t least(uint32_t a, uint32_t b)
 {
-	uint32_t window = window_of(share_now(flow));
+	return a < b ? a : b;
+}
 
-	return flow->window_max && flow->window_max < window ? flow->window_max : window;
+static uint32_t buffer_now(const struct flow *flow)
+{
+	uint32_t size = least(share_now(flow) / BUFFER_SHARE, flow->far_source ? BUFFER_FAR : BUFFER_NEAR);
+
+	return flow->window_max ? least(flow->window_max, size) : size;
+}
+
+/* Half of the buffer: a stop finds at most that on offer and less than that queued. A far sender fills it gradually. */
+static uint32_t window_of(const struct flow *flow, uint32_t buffer)
+{
+	return flow->far_source ? buffer : buffer / 2;
 }
 
 uint32_t sockmap_resume_mark(const struct flow *flow)
 {
 	return flow->record->soft / 8 * 5;
+}
+
+static void set_buffer(int fd, int option, int size)
+{
+	setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
 }
 
 static void clamp_window(struct flow *flow)
@@ -56,29 +69,24 @@ static void clamp_window(struct flow *flow)
 	setsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
 }
 
-/* By half at most: what is on offer already must fit into the receive buffer of the next stop. */
-static void shrink_window(struct flow *flow)
+/* The window first, the buffer a stop later: it must take what is on offer already. */
+static void shrink(struct flow *flow)
 {
-	uint32_t want = own_window(flow);
+	uint32_t want = buffer_now(flow);
 
-	if (want >= flow->window)
+	if (want >= flow->buffer)
 		return;
-	flow->window = want > flow->window / 2 ? want : flow->window / 2;
-	clamp_window(flow);
+	flow->buffer = want > flow->window ? want : flow->window;
+	flow->window = least(flow->window, window_of(flow, want));
 }
 
 void sockmap_set_limits(struct flow *flow)
 {
 	uint32_t share = share_now(flow);
 
-	shrink_window(flow);
-	flow->record->hard = share - window_of(share);
+	shrink(flow);
+	flow->record->hard = share - least(share / BUFFER_SHARE, BUFFER_FAR);
 	flow->record->soft = flow->record->hard / 3;
-}
-
-static void set_buffer(int fd, int option, int size)
-{
-	setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
 }
 
 /* Which of a socket's buffers stay fixed: those that a spliced flow reads from or writes to. */
@@ -102,20 +110,37 @@ void sockmap_restore_buffers(struct flow *flow)
 }
 
 /*
+ * While the source is in the map its queue is empty, and its buffer is large for one reason only: what comes while the socket is
+ * locked, by a call or by the verdict, counts against the buffer until all of it is through, and if that leaves no room just when the
+ * kernel decides whether to tell the sender of new room, the sender asks again 0.2 s later. What is on offer is limited by the
+ * clamp, set again each time because the kernel widens it when segments turn out larger than it thought.
+ */
+void sockmap_widen(struct flow *flow)
+{
+	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, SPLICED_BUFFER);
+	clamp_window(flow);
+}
+
+/*
  * The target's send buffer takes the hard limit, so that the kernel's work queue never waits for room (it would, a jiffy at a
  * time). The source's window is fixed: left to tuning it follows the speed of redirecting to the largest size allowed,
  * all of which a parked flow would then fill.
  */
 void sockmap_force_buffers(struct flow *flow)
 {
-	set_buffer(flow_dst_fd(flow), SO_SNDBUFFORCE, (int)sockmap_of(flow)->cfg.flow_bytes); /* the kernel doubles both */
-	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, (int)flow->window);
-	clamp_window(flow);
+	set_buffer(flow_dst_fd(flow), SO_SNDBUFFORCE, (int)sockmap_of(flow)->cfg.flow_bytes); /* the kernel doubles it */
+	sockmap_widen(flow);
 }
 
 void sockmap_set_window(struct flow *flow)
 {
-	flow->window = own_window(flow);
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	getsockopt(flow_src_fd(flow), IPPROTO_TCP, TCP_INFO, &info, &len);
+	flow->far_source = info.tcpi_rtt > NEAR_US;
+	flow->buffer = buffer_now(flow);
+	flow->window = window_of(flow, flow->buffer);
 }
 
 uint32_t sockmap_window(const struct flow *flow)
@@ -125,15 +150,18 @@ uint32_t sockmap_window(const struct flow *flow)
 
 void sockmap_hold(struct flow *flow)
 {
-	int most = (int)sockmap_window(flow) * HOLD_WINDOWS;
-
-	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, most); /* bounds what SO_RCVLOWAT may ask for */
-	set_buffer(flow_src_fd(flow), SO_RCVLOWAT, most);
+	set_buffer(flow_src_fd(flow), SO_RCVLOWAT, (int)flow->window * 2);
 }
 
-void sockmap_held(struct flow *flow)
+void sockmap_narrow(struct flow *flow)
 {
-	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, (int)sockmap_window(flow));
+	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, (int)flow->buffer); /* the kernel doubles it: an skb takes more than its payload */
+}
+
+void sockmap_release(struct flow *flow)
+{
+	sockmap_widen(flow);
+	sockmap_kick(flow_src_fd(flow));
 }
 
 void sockmap_squeeze(struct flow *flow)
