@@ -20,7 +20,7 @@ import tls_peer
 import udp_world
 from datagram_peer import TunServer, addressed, read_addressed
 from lib import Gostbpf, case, check, connect, ending, same
-from udp_world import TTL, ask, udp_socket
+from udp_world import LASTING, TTL, ask, queued, udp_socket
 
 FRONT, SERVER, TARGET, PUBLIC = 8080, 7000, 8000, 9000
 AT = ("127.0.0.1", FRONT)
@@ -45,7 +45,9 @@ def bind(host="", port=PUBLIC, user=None):
 
 
 def client(hop=f"socks5://127.0.0.1:{SERVER}", query=TTL, target=f"127.0.0.1:{TARGET}", first=()):
-    return Gostbpf("-L", f"udp://127.0.0.1:{FRONT}/{target}?{query}", *[w for h in (*first, hop) for w in ("-F", h)])
+    gost = Gostbpf("-L", f"udp://127.0.0.1:{FRONT}/{target}?{query}", *[w for h in (*first, hop) for w in ("-F", h)])
+    gost.lasting = query == LASTING
+    return gost
 
 
 def totals(gost, count=1):
@@ -105,7 +107,7 @@ def commands_have_their_keys():
 @case
 def what_is_not_passed_on():
     up = udp_world.Upstream(TARGET)
-    gost = socks("udp=true&bypass=127.0.0.9")
+    gost = socks("udp=true&bypass=127.0.0.9", "", "-workers", "1")
     sock, _, _ = tun()
     for data, host in ((b"bypassed", "127.0.0.9"), (b"nobody", "nobody.invalid"), (b"x" * 65535, "127.0.0.1"), (b"", "127.0.0.1"),
                        (b"real", "127.0.0.1")):
@@ -113,7 +115,7 @@ def what_is_not_passed_on():
     same(read_addressed(sock), (b"real", "127.0.0.1", TARGET), "the answer; that to the empty one cannot be said")
     same([d for d, _ in up.wait(2)], [b"", b"real"], "datagrams at the target")
     lib.until(lambda: any("too long for the path" in r.get("msg", "") for r in gost.log()), "the long one is told")
-    time.sleep(0.2)
+    check(socks_world.open5(SERVER, "nobody.invalid", TARGET)[1], "who asks for that name next waits for the same lookup, which is over now")
     sock.close()
     same(totals(gost), [[2, 1, 4]], "totals: sent, returned, dropped")
 
@@ -145,10 +147,10 @@ def a_client_that_does_not_read():
     sock, _, _ = tun()
     sock.sendall(addressed(b"q", "127.0.0.1", TARGET))
     at = up.wait(1)[0][1]
-    for i in range(6000):
+    for i in range(2500):  # 30 MB: more than the sockets on the way take; each is read here before more come
         up.sock.sendto(b"%06d" % i * 2000, at)
-        if i % 20 == 0:
-            time.sleep(0.001)
+        if i % 5 == 0:
+            lib.until(lambda: not queued(at[1]), "what was sent is read")
     last = -1
     sock.settimeout(1)
     try:
@@ -240,7 +242,7 @@ def a_port_holds_up_no_end():
     sock, _, _ = bind()
     began = time.monotonic()
     same(gost.stop(signal.SIGTERM), 0, "exit status")
-    check(time.monotonic() - began < 2 * lib.SLOW, "at once")
+    check(time.monotonic() - began < 15, "at once")  # draining has 30 s
     same(ending(sock), "reset", "what the client sees")
 
 
@@ -259,14 +261,14 @@ def behind_tls():
 def client_asks_as_gost_does():
     udp_world.Upstream(TARGET)
     node = TunServer(SERVER)
-    gost = client()
+    gost = client(query=LASTING)
     sock, rnd = udp_socket(), random.Random(1)
     for size in SIZES:
         data = rnd.randbytes(size)
         check(ask(sock, data, AT)[0] == data, f"{size} bytes come back as they were")
     same(node.requests, [(b"\x05\xf3\x00", ("0.0.0.0", 0))], "the request")
     same({(host, port) for _, host, port in node.datagrams}, {("127.0.0.1", TARGET)}, "whom the datagrams are for")
-    same(gost.closed()[0]["reason"], "idle", "reason")
+    same(gost.records_after_stop()[0]["reason"], "drain", "reason")
 
 
 @case
@@ -299,12 +301,12 @@ def strangers_are_not_heard():
 def an_empty_datagram_is_not_sent():
     up = udp_world.Upstream(TARGET)
     TunServer(SERVER)
-    gost = client()
+    gost = client(query=LASTING)
     sock = udp_socket()
     sock.sendto(b"", AT)
     same(ask(sock, b"x", AT)[0], b"x", "the next one")
     same([d for d, _ in up.seen], [b"x"], "datagrams at the target")
-    record = gost.closed()[0]
+    record = gost.records_after_stop()[0]
     same((record["inputDatagrams"], record["droppedDatagrams"]), (1, 1), "counted")
 
 
@@ -333,13 +335,14 @@ def both_ends(how):
     if how == "relay behind socks5":  # the server asks a socks5 hop of its own: frames of one kind become those of the other
         Gostbpf("-L", "relay://127.0.0.1:7001", "-F", hop)
         hop = "relay://127.0.0.1:7001"
-    client(hop, query="ttl=2s", first=first)
+    near = client(hop, query=LASTING, first=first)
     socks_ = [udp_socket() for _ in range(5)]
     for size in SIZES[:5]:
         for sock in socks_:
             data = os.urandom(size)
             check(ask(sock, data, AT)[0] == data, f"{size} bytes")
     same(len({sender for _, sender in up.seen}), 5, "source ports at the target: one for each client")
+    same(near.stop(), 0, "exit status")
     same(totals(far, 5)[:5], [[5, 5, 0]] * 5, "totals at the far end")
 
 
@@ -411,7 +414,7 @@ def relay_is_asked_as_gost_does():
     try:
         raise AssertionError(f"a reply before there is a way: {client_.recv(100)!r}")
     except TimeoutError:
-        client_.settimeout(10)
+        client_.settimeout(lib.PATIENCE * lib.SLOW)
     peer.sendall(relay.message(0, relay.addr("::", 4711)) + addressed(b"glued", "192.0.2.1", 7))
     same(socks_world.read_reply5(client_)[0], 0, "reply")
     same(read_addressed(client_), (b"glued", "192.0.2.1", 7), "what came with the answer")
