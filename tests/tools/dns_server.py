@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 TYPES = {1: "A", 5: "CNAME", 28: "AAAA"}
 CODES = {"NXDOMAIN": 3, "SERVFAIL": 2, "REFUSED": 5}
@@ -128,6 +129,25 @@ def listen_tcp(args, sock):
         threading.Thread(target=serve_tcp, args=(args, sock.accept()[0]), daemon=True).start()
 
 
+def bind_both(address, port):
+    """UDP and TCP at one port; one that the kernel has chosen for UDP may be somebody's for TCP, and a given one for a moment."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for attempt in range(100):
+        sock, stream = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.bind((address, port))
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            stream.bind((address, sock.getsockname()[1]))
+            stream.listen()
+            return sock, stream
+        except OSError:
+            sock.close()
+            stream.close()
+            if attempt == 99:
+                raise
+            time.sleep(0.1 if port else 0)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--address", default="127.0.0.1")
@@ -136,13 +156,7 @@ def main():
     parser.add_argument("--log")
     parser.add_argument("lines", nargs="*")
     args = parser.parse_args()
-    family = socket.AF_INET6 if ":" in args.address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    sock.bind((args.address, args.port))
-    stream = socket.socket(family, socket.SOCK_STREAM)
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    stream.bind((args.address, sock.getsockname()[1]))
-    stream.listen()
+    sock, stream = bind_both(args.address, args.port)
     threading.Thread(target=listen_tcp, args=(args, stream), daemon=True).start()
     print(sock.getsockname()[1], flush=True)
     while True:
