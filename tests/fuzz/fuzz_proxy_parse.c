@@ -4,7 +4,7 @@
  *
  * Why: besides memory errors it looks for broken promises of proto_proxy.h: verdicts that change when
  * bytes are added, waiting with a full buffer, faults and headers that point outside the input.
- * Input: one byte of switches, then what a peer sent.
+ * Input: one byte of switches, then what a peer sent. It needs seeds to get past the signatures: scripts/fuzz-seeds.
  */
 #include <stdlib.h>
 #include <string.h>

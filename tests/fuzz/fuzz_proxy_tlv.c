@@ -4,6 +4,7 @@
  *
  * Why: what is printed must be JSON whatever a client sent, and what was read can be written again.
  * Input: a whole header; or 'T', byte 13 (family, transport), and what follows byte 16.
+ * Seeds of whole headers: scripts/fuzz-seeds.
  */
 #include <stdlib.h>
 #include <string.h>
