@@ -20,6 +20,7 @@
 
 enum {
 	UDP_HELD_MAX = 8,		 /* datagrams of one session that wait for its target's address */
+	UDP_HELD_CHAIN_MAX = 32,	 /* or for its way through a chain: that takes a few round trips */
 	UDP_HELD_BYTES_MAX = 4 << 20,	 /* of all sessions of a service */
 };
 
@@ -113,7 +114,7 @@ struct udp_session {
 	struct addr reply_to;		/* the peer as the socket wants it */
 	struct udp_control reply_from;
 	struct addr peer, local, client, client_dst, upstream, upstream_src;
-	struct iovec held[UDP_HELD_MAX];
+	struct iovec held[UDP_HELD_CHAIN_MAX];
 	unsigned held_count;
 	uint64_t start_ns, connected_ns;
 	uint64_t in_bytes, out_bytes, in_datagrams, out_datagrams, dropped;

@@ -205,7 +205,8 @@ static void send_all(struct udp_session *s, const struct iovec *data, unsigned c
 static void hold(struct udp_session *s, const struct iovec *data)
 {
 	struct udp_service *u = s->service;
-	bool room = s->held_count < UDP_HELD_MAX && u->held_bytes + data->iov_len <= UDP_HELD_BYTES_MAX;
+	unsigned max = u->svc->chain ? UDP_HELD_CHAIN_MAX : UDP_HELD_MAX;
+	bool room = s->held_count < max && u->held_bytes + data->iov_len <= UDP_HELD_BYTES_MAX;
 	void *copy = room ? malloc(data->iov_len ? data->iov_len : 1) : NULL;
 
 	if (!copy) {
@@ -318,7 +319,7 @@ void udp_session_connected(struct udp_session *s, int fd)
 
 void udp_session_opened(struct udp_session *s)
 {
-	struct iovec held[UDP_HELD_MAX];
+	struct iovec held[UDP_HELD_CHAIN_MAX];
 	unsigned count = s->held_count;
 
 	if (!udp_header_build(s))

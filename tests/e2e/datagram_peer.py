@@ -44,6 +44,16 @@ def read_addressed(sock):
     return recv_exact(sock, length), host, port
 
 
+def totals(gost, count=1):
+    """(sent, returned, dropped) of each association of a server of ours that has ended."""
+    def find():
+        return [[int(w) for w in r["msg"].split() if w.isdigit()] for r in gost.log() if r.get("msg", "").startswith("udp: ")
+                and "returned" in r["msg"]]
+
+    lib.until(lambda: len(find()) >= count, f"{count} records of totals")
+    return find()
+
+
 class GlueServer(lib.Server):
     """CONNECT for datagrams as GOST's default relay server: the answer leaves with the target's first datagram."""
 

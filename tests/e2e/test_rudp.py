@@ -18,7 +18,7 @@ import tls_peer
 import udp_world
 from datagram_peer import addressed, read_addressed
 from lib import Gostbpf, Upstream, case, check, recv_exact, same
-from udp_world import TTL, payload, udp_socket
+from udp_world import LASTING, TTL, payload, udp_socket
 
 SERVER, PUBLIC, TARGET = 7000, 9000, 8000
 AT = ("127.0.0.1", PUBLIC)
@@ -26,7 +26,9 @@ VISITOR = ("203.0.113.9", 4711)
 
 
 def rudp(hop=f"relay://127.0.0.1:{SERVER}", query=TTL, listen=f":{PUBLIC}", first=()):
-    return Gostbpf("-L", f"rudp://{listen}/127.0.0.1:{TARGET}?{query}", *[w for h in (*first, hop) for w in ("-F", h)])
+    gost = Gostbpf("-L", f"rudp://{listen}/127.0.0.1:{TARGET}?{query}", *[w for h in (*first, hop) for w in ("-F", h)])
+    gost.lasting = LASTING in query
+    return gost
 
 
 class FarEnd:
@@ -65,7 +67,7 @@ def asks_as_gost_does():
 def every_visitor_is_a_session():
     up = udp_world.Upstream(TARGET)
     node = Upstream(SERVER)
-    gost = rudp()
+    gost = rudp(query=LASTING)
     far = FarEnd(node)
     people = [(f"203.0.113.{i}", 4000 + i) for i in range(20)] + [("2001:db8::1", 99)]
     for turn in range(10):
@@ -74,9 +76,10 @@ def every_visitor_is_a_session():
         got = sorted(far.heard() for _ in people)
         same(got, sorted((b"%d:%d" % (i, turn), *person) for i, person in enumerate(people)), "each visitor's answer")
     same(len({sender for _, sender in up.seen}), len(people), "source ports at the target: one for each")
+    same(gost.stop(), 0, "exit status")
     record = next(r for r in gost.closed(len(people)) if r["client"] == "203.0.113.3:4003")
     same({k: record[k] for k in ("local", "listener", "inputDatagrams", "outputDatagrams", "reason")},
-         {"local": f"198.51.100.1:{PUBLIC}", "listener": "rudp", "inputDatagrams": 10, "outputDatagrams": 10, "reason": "idle"},
+         {"local": f"198.51.100.1:{PUBLIC}", "listener": "rudp", "inputDatagrams": 10, "outputDatagrams": 10, "reason": "drain"},
          "a closing record")
 
 
@@ -96,7 +99,7 @@ def every_length():
 def frames_cut_anywhere():
     up = udp_world.Upstream(TARGET, answer=False)
     node = Upstream(SERVER)
-    rudp(query="ttl=30s")
+    rudp(query=LASTING)
     far = FarEnd(node)
     stream = addressed(b"one", *VISITOR) + addressed(b"two", "2001:db8::1", 5)
     for cut in range(1, len(stream)):
@@ -126,12 +129,13 @@ def empty_datagrams():
     """One that comes is passed on; an empty answer has no words in these frames."""
     up = udp_world.Upstream(TARGET)
     node = Upstream(SERVER)
-    gost = rudp()
+    gost = rudp(query=LASTING)
     far = FarEnd(node)
     far.say(b"")
     far.say(b"x")
     same(far.heard(), (b"x", *VISITOR), "the answer to the second")
     same([d for d, _ in up.seen], [b"", b"x"], "datagrams at the target")
+    same(gost.stop(), 0, "exit status")
     record = gost.closed()[0]
     same((record["outputDatagrams"], record["droppedDatagrams"]), (1, 1), "counted")
 
@@ -140,7 +144,7 @@ def empty_datagrams():
 def several_answers_and_a_late_one():
     up = udp_world.Upstream(TARGET, answer=False)
     node = Upstream(SERVER)
-    rudp(query="ttl=3s")
+    rudp(query=LASTING)
     far = FarEnd(node)
     far.say(b"q")
     at = up.wait(1)[0][1]
@@ -154,7 +158,7 @@ def the_target_learns_who_it_is():
     """proxyProtocol both ways: the header in front of the visitor's datagram is read, and one is written into each."""
     up = udp_world.Upstream(TARGET)
     node = Upstream(SERVER)
-    rudp(query=f"{TTL}&handler.proxyProtocol=2&proxyProtocol=1&proxyProtocol.from=203.0.113.0/24")
+    rudp(query=f"{LASTING}&handler.proxyProtocol=2&proxyProtocol=1&proxyProtocol.from=203.0.113.0/24")
     far = FarEnd(node)
     far.say(b"plain")
     header = udp_world.v2(("192.0.2.77", 7), ("192.0.2.1", 53))
@@ -170,7 +174,7 @@ def the_target_learns_who_it_is():
 def admission_and_limits_hold_for_visitors():
     up = udp_world.Upstream(TARGET)
     node = Upstream(SERVER)
-    gost = rudp(query=f"{TTL}&admission=~203.0.113.0/24&udp.sessions=2")
+    gost = rudp(query=f"{LASTING}&admission=~203.0.113.0/24&udp.sessions=2")
     far = FarEnd(node)
     far.say(b"not let in", ("198.51.100.9", 1))
     for i in range(4):
@@ -185,7 +189,7 @@ def a_tunnel_that_dies_comes_back():
     """Its sessions end with it: behind the next there may be others with the same addresses."""
     up = udp_world.Upstream(TARGET)
     node = Upstream(SERVER)
-    gost = rudp(query="ttl=30s")
+    gost = rudp(query=LASTING)
     far = FarEnd(node)
     far.say(b"one")
     same(far.heard(), (b"one", *VISITOR), "answer")
@@ -205,7 +209,7 @@ def a_tunnel_that_dies_comes_back():
 def a_far_end_that_does_not_read():
     up = udp_world.Upstream(TARGET, answer=False)
     node = Upstream(SERVER, rcvbuf=8192)
-    gost = rudp(query="ttl=30s")
+    gost = rudp(query=LASTING)
     far = FarEnd(node)
     far.say(b"q")
     at = up.wait(1)[0][1]
@@ -280,12 +284,12 @@ def both_ends(how):
     if how == "relay behind http":
         Gostbpf("-L", "http://127.0.0.1:7001")
         first = ("http://127.0.0.1:7001",)
-    near = rudp(hop, f"ttl={2 * lib.SLOW}s", f"127.0.0.1:{PUBLIC}", first)
+    near = rudp(hop, LASTING, f"127.0.0.1:{PUBLIC}", first)
     port_is_there()
     many_visitors()
     same(len({sender for _, sender in up.seen}), 10, "source ports at the target: one for each visitor")
-    same({(r["inputDatagrams"], r["outputDatagrams"], r["reason"]) for r in near.closed(10)}, {(20, 20, "idle")}, "closing records")
     same(near.stop(), 0, "exit status")
+    same({(r["inputDatagrams"], r["outputDatagrams"], r["reason"]) for r in near.closed(10)}, {(20, 20, "drain")}, "closing records")
     lib.until(lambda: not udp_world.bound(PUBLIC), "the port is free")
     far.closed()
 
@@ -294,7 +298,7 @@ def both_ends(how):
 def a_restarted_server_is_found_again():
     udp_world.Upstream(TARGET)
     far = Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true")
-    near = rudp(query="ttl=30s", listen=f"127.0.0.1:{PUBLIC}")
+    near = rudp(query=LASTING, listen=f"127.0.0.1:{PUBLIC}")
     port_is_there()
     many_visitors(2)
     same(far.stop(signal.SIGTERM), 0, "exit status")
