@@ -125,16 +125,16 @@ static inline bool nothing_arrives(int fd, int ms)
 	return poll(&p, 1, ms) == 0;
 }
 
-/* Writes a counting pattern of 64-bit words as far as the socket takes it; the total in bytes. */
-static inline uint64_t push_words(int fd, uint64_t first_word, uint64_t max_bytes)
+/* Writes a counting pattern of 64-bit words, from a byte of it on, as far as the socket takes it; the total in bytes. */
+static inline uint64_t push_from(int fd, uint64_t first_byte, uint64_t max_bytes)
 {
 	uint64_t words[8192], sent = 0;
 
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	while (sent < max_bytes) {
 		for (size_t i = 0; i < 8192; i++)
-			words[i] = first_word + sent / 8 + i;
-		size_t skip = sent % 8; /* a partial word goes on where it stopped */
+			words[i] = (first_byte + sent) / 8 + i;
+		size_t skip = (first_byte + sent) % 8; /* a partial word goes on where it stopped */
 		ssize_t n = send(fd, (char *)words + skip, sizeof(words) - skip, MSG_NOSIGNAL);
 		if (n < 0)
 			break;
@@ -143,24 +143,34 @@ static inline uint64_t push_words(int fd, uint64_t first_word, uint64_t max_byte
 	return sent;
 }
 
-/* Reads bytes of that pattern; true when all came and none differed. */
-static inline bool pull_words(int fd, uint64_t first_word, uint64_t bytes)
+static inline uint64_t push_words(int fd, uint64_t first_word, uint64_t max_bytes)
+{
+	return push_from(fd, first_word * 8, max_bytes);
+}
+
+/* Reads that pattern from that byte on; true when all came, never so many ms without one, and none differed. */
+static inline bool pull_from(int fd, uint64_t first_byte, uint64_t bytes, int ms)
 {
 	static uint8_t buf[256 * 1024];
-	uint64_t got = 0;
 
-	while (got < bytes) {
+	for (uint64_t at = first_byte; at < first_byte + bytes;) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		if (poll(&p, 1, 3000) != 1)
+		uint64_t left = first_byte + bytes - at;
+		if (poll(&p, 1, ms) != 1)
 			return false;
-		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+		ssize_t n = recv(fd, buf, left < sizeof(buf) ? left : sizeof(buf), 0);
 		if (n <= 0)
 			return false;
-		for (ssize_t i = 0; i < n; i++, got++) {
-			uint64_t word = first_word + got / 8;
-			if (buf[i] != ((uint8_t *)&word)[got % 8])
+		for (ssize_t i = 0; i < n; i++, at++) {
+			uint64_t word = at / 8;
+			if (buf[i] != ((uint8_t *)&word)[at % 8])
 				return false;
 		}
 	}
 	return true;
+}
+
+static inline bool pull_words(int fd, uint64_t first_word, uint64_t bytes)
+{
+	return pull_from(fd, first_word * 8, bytes, 3000);
 }

@@ -5,6 +5,8 @@
  * See: rig.h; a failing case names the rule of the engine that no longer holds.
  */
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 
 #include "rig.h"
@@ -275,6 +277,89 @@ static void quiesced_toggles_lose_nothing(void)
 	rig_close(&r);
 }
 
+enum { BUSY_BYTES = 256 << 20 };
+
+static void *push_all(void *arg)
+{
+	struct rig *r = arg;
+
+	for (uint64_t sent = 0; sent < BUSY_BYTES;) {
+		struct pollfd p = {.fd = r->client, .events = POLLOUT};
+		poll(&p, 1, 1000);
+		sent += push_from(r->client, sent, BUSY_BYTES - sent);
+	}
+	return NULL;
+}
+
+struct pulling {
+	struct rig *r;
+	bool right;
+	atomic_bool over;
+};
+
+static void *pull_all(void *arg)
+{
+	struct pulling *p = arg;
+
+	p->right = pull_words(p->r->server, 0, BUSY_BYTES);
+	atomic_store(&p->over, true);
+	return NULL;
+}
+
+/* Rule: a source leaves through leave_sources only: then nothing is lost however fast its sender is. */
+static void leaving_a_busy_source_loses_nothing(void)
+{
+	struct rig r;
+	struct pulling pulling = {.r = &r};
+	pthread_t pusher, puller;
+	unsigned left = 0;
+
+	if (!rig_open(&r))
+		return;
+	r.rec->margin = 64 * 1024;
+	CU_ASSERT(rig_join(&r) == 0);
+	pthread_create(&pusher, NULL, push_all, &r);
+	pthread_create(&puller, NULL, pull_all, &pulling);
+	while (!atomic_load(&pulling.over)) {
+		sockmap_quiesce(r.source);
+		if (sockmap_leave_source(r.sm, r.index)) {
+			left++;
+			CU_ASSERT_FATAL(rig_join(&r) == 0);
+		}
+		sockmap_kick(r.source);
+		nap_us(200);
+	}
+	pthread_join(pusher, NULL);
+	pthread_join(puller, NULL);
+	CU_ASSERT(pulling.right);
+	CU_ASSERT(r.rec->redirected == BUSY_BYTES && left > 10);
+	rig_close(&r);
+}
+
+/* Rule: a source that comes back with a full queue and a large buffer: its sender is told that there is room, not left to ask. */
+static void room_is_told(void)
+{
+	struct rig r;
+	int small = 128 * 1024, large = 4 << 20, low = 1 << 20;
+
+	if (!rig_open(&r))
+		return;
+	CU_ASSERT(rig_join(&r) == 0);
+	for (uint64_t sent = 0, round = 0; round < 5; round++) {
+		sockmap_quiesce(r.source);
+		sockmap_del_source(r.sm, r.source_cookie);
+		setsockopt(r.source, SOL_SOCKET, SO_RCVBUFFORCE, &small, sizeof(small));
+		setsockopt(r.client, SOL_SOCKET, SO_SNDBUFFORCE, &low, sizeof(low));
+		uint64_t more = push_from(r.client, sent, 1 << 20);
+		setsockopt(r.source, SOL_SOCKET, SO_RCVBUFFORCE, &large, sizeof(large));
+		CU_ASSERT(rig_join(&r) == 0);
+		sockmap_kick(r.source);
+		CU_ASSERT(pull_from(r.server, sent, more, 150));
+		sent += more;
+	}
+	rig_close(&r);
+}
+
 /* Rule: a source whose window is nearly full stays in the map when asked to leave; one with passed data too. */
 static void leaving_waits_for_the_verdict(void)
 {
@@ -390,6 +475,8 @@ static const struct unit_case cases[] = {
 	{"unread passed data survives leaving", unread_passed_data_survives_leaving},
 	{"parked data is redirected on return", parked_data_is_redirected_on_return},
 	{"quiesced toggles lose nothing", quiesced_toggles_lose_nothing},
+	{"leaving a busy source loses nothing", leaving_a_busy_source_loses_nothing},
+	{"room is told", room_is_told},
 	{"leaving waits for the verdict", leaving_waits_for_the_verdict},
 	{"an RDHUP mask is not woken by data", rdhup_mask_is_not_woken_by_data},
 	{"a backlog survives its source", backlog_survives_the_source},
