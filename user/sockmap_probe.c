@@ -19,7 +19,7 @@
 
 #include "sockmap_maps.h"
 
-enum { PIECE = 16 * 1024, BULK_PIECES = 64, STEP_MS = 300 };
+enum { PIECE = 16 * 1024, BULK_PIECES = 64, STEP_MS = 3000 };
 
 /* client > source | target > server: what is written to client must arrive at server. */
 struct rig {

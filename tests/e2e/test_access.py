@@ -223,4 +223,4 @@ def users_of_authers():
 
 
 if __name__ == "__main__":
-    lib.main("access", engine="copy")
+    lib.main("access")

@@ -409,4 +409,4 @@ def the_kernel_moves_bulk_through_a_chain(engine):
 
 
 if __name__ == "__main__":
-    lib.main("chain", engine="copy")
+    lib.main("chain")

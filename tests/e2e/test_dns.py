@@ -180,4 +180,4 @@ def a_client_that_leaves_during_the_lookup():
 
 
 if __name__ == "__main__":
-    lib.main("dns", engine="copy")
+    lib.main("dns")

@@ -134,4 +134,4 @@ def every_failure_is_one_session_and_leaves_nothing():
 
 
 if __name__ == "__main__":
-    lib.main("errors", engine="copy")
+    lib.main("errors")

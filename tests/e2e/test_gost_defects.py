@@ -323,4 +323,4 @@ def defect_20_other_handlers_cannot_send_a_header():
 
 
 if __name__ == "__main__":
-    lib.main("gost_defects", engine="copy")
+    lib.main("gost_defects")

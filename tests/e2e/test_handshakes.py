@@ -123,4 +123,4 @@ def each_has_a_deadline():
 
 
 if __name__ == "__main__":
-    lib.main("handshakes", engine="copy")
+    lib.main("handshakes")

@@ -209,4 +209,4 @@ def parallel_sends_each_target_its_own_header():
 
 
 if __name__ == "__main__":
-    lib.main("health", engine="copy")
+    lib.main("health")

@@ -361,4 +361,4 @@ def targets_that_cannot_be_reached():
     check(any(r["msg"] == "dial tcp 127.0.0.1:8999: connect: connection refused" for r in gost.log()), "GOST's words in the log")
 
 if __name__ == "__main__":
-    lib.main("http", engine="copy")
+    lib.main("http")

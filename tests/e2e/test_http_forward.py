@@ -555,4 +555,4 @@ def an_upgrade_that_is_refused_stays_http():
 
 
 if __name__ == "__main__":
-    lib.main("http_forward", engine="copy")
+    lib.main("http_forward")

@@ -103,4 +103,4 @@ def quiet():
 
 
 if __name__ == "__main__":
-    lib.main("netns", engine="copy")
+    lib.main("netns")

@@ -119,4 +119,4 @@ def authers_of_every_handler():
 
 
 if __name__ == "__main__":
-    lib.main("open_proxy", engine="copy")
+    lib.main("open_proxy")

@@ -206,4 +206,4 @@ def varnish_receives_both_versions_and_tlvs():
 
 
 if __name__ == "__main__":
-    lib.main("peers", engine="copy")
+    lib.main("peers")

@@ -292,4 +292,4 @@ services:
 
 
 if __name__ == "__main__":
-    lib.main("policy", engine="copy")
+    lib.main("policy")

@@ -335,4 +335,4 @@ def many_sessions_with_headers_in_pieces(engine):
 
 
 if __name__ == "__main__":
-    lib.main("proxy_receive", engine="copy")
+    lib.main("proxy_receive")

@@ -227,4 +227,4 @@ def mixed_families_are_expressible():
 
 
 if __name__ == "__main__":
-    lib.main("proxy_send", engine="copy")
+    lib.main("proxy_send")

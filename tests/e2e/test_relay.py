@@ -437,4 +437,4 @@ def reset_is_passed_on():
 
 
 if __name__ == "__main__":
-    lib.main("relay", engine="copy")
+    lib.main("relay")

@@ -329,4 +329,4 @@ def visitors_address_across_namespaces(scheme):
 
 
 if __name__ == "__main__":
-    lib.main("rtcp", engine="copy")
+    lib.main("rtcp")

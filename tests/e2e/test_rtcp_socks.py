@@ -225,4 +225,4 @@ def through_tls():
 
 
 if __name__ == "__main__":
-    lib.main("rtcp_socks", engine="copy")
+    lib.main("rtcp_socks")

@@ -547,4 +547,4 @@ def many_at_once():
 
 
 if __name__ == "__main__":
-    lib.main("socks", engine="copy")
+    lib.main("socks")

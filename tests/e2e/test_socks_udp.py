@@ -411,4 +411,4 @@ def shutdown_ends_them():
 
 
 if __name__ == "__main__":
-    lib.main("socks_udp", engine="copy")
+    lib.main("socks_udp")

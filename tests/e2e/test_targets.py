@@ -119,4 +119,4 @@ def names_from_hosts():
 
 
 if __name__ == "__main__":
-    lib.main("targets", engine="copy")
+    lib.main("targets")

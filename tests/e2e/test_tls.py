@@ -485,4 +485,4 @@ def mistakes_are_found_at_the_start():
 
 
 if __name__ == "__main__":
-    lib.main("tls", engine="copy")
+    lib.main("tls")

@@ -133,4 +133,4 @@ def one_hop_with_tls_is_enough():
 
 
 if __name__ == "__main__":
-    lib.main("tls_chain", engine="copy")
+    lib.main("tls_chain")

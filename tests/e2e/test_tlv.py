@@ -240,4 +240,4 @@ frontend f
 
 
 if __name__ == "__main__":
-    lib.main("tlv", engine="copy")
+    lib.main("tlv")

@@ -542,4 +542,4 @@ def mistakes_are_found_at_the_start():
 
 
 if __name__ == "__main__":
-    lib.main("transparent", engine="copy")
+    lib.main("transparent")

@@ -138,4 +138,4 @@ def nginx_sends_version_1_in_the_first_datagram():
 
 
 if __name__ == "__main__":
-    lib.main("udp_peers", engine="copy")
+    lib.main("udp_peers")
