@@ -47,3 +47,5 @@ int app_start_health(struct app *app);
 void app_warn(struct app *app);
 /* Runs until a signal ended it. The exit status. */
 int app_run(const struct config *cfg, struct logger *log);
+/* What a run makes before it opens a port: chains, services, with the files, namespaces and rights they need. 0 or -errno. */
+int app_check(const struct config *cfg, struct config_error *err);

@@ -117,22 +117,27 @@ static void listen_failed(struct app *app, const struct service *svc, int err)
 		 network_of(svc), svc->cfg->addr, why[0] | 0x20, why + 1);
 }
 
-static int init_services(struct app *app)
+static int init_services(struct app *app, struct config_error *err)
 {
-	struct config_error err = {.text = "out of memory"};
-
-	int rc = access_init(&app->access, &app->cfg->access, &err);
+	snprintf(err->text, sizeof(err->text), "out of memory");
+	int rc = access_init(&app->access, &app->cfg->access, err);
 	if (!rc)
-		rc = chains_init(&app->chains, app->cfg, &app->access, &err);
+		rc = chains_init(&app->chains, app->cfg, &app->access, err);
 
 	for (size_t i = 0; i < app->cfg->service_count && !rc; i++) {
 		app->service_count = i + 1; /* a half-made service is finished too */
-		rc = service_init(&app->services[i], &app->cfg->services[i], &app->chains, &app->access,
-				  &err);
+		rc = service_init(&app->services[i], &app->cfg->services[i], &app->chains, &app->access, err);
 	}
-	if (rc)
-		log_msg(app->log, LOG_FATAL, "service", "%s", err.text);
 	return rc;
+}
+
+static void fini_services(struct app *app)
+{
+	for (size_t i = 0; app->services && i < app->service_count; i++)
+		service_fini(&app->services[i]);
+	chains_fini(&app->chains);
+	access_fini(&app->access);
+	free(app->services);
 }
 
 static int init_workers(struct app *app)
@@ -174,10 +179,14 @@ static void announce(struct app *app, const struct service *svc)
 
 static int open_all(struct app *app)
 {
+	struct config_error why;
 	int err = open_sockmap(app);
 
-	if (!err)
-		err = init_services(app);
+	if (!err) {
+		err = init_services(app, &why);
+		if (err)
+			log_msg(app->log, LOG_FATAL, "service", "%s", why.text);
+	}
 	if (!err)
 		err = init_workers(app);
 	for (size_t i = 0; i < app->service_count && !err; i++)
@@ -260,13 +269,9 @@ static void close_all(struct app *app)
 	for (unsigned i = 0; app->workers && i < app->worker_count; i++)
 		if (app->workers[i].app)
 			worker_fini(&app->workers[i]);
-	for (size_t i = 0; app->services && i < app->service_count; i++)
-		service_fini(&app->services[i]);
-	chains_fini(&app->chains);
-	access_fini(&app->access);
+	fini_services(app);
 	sockmap_free(app->sockmap);
 	free(app->workers);
-	free(app->services);
 	loop_io_close(app->loop, &app->signal_io);
 	loop_free(app->loop);
 }
@@ -290,4 +295,16 @@ int app_run(const struct config *cfg, struct logger *log)
 		err = run_workers(&app);
 	close_all(&app);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int app_check(const struct config *cfg, struct config_error *err)
+{
+	struct app app = {.cfg = cfg, .services = calloc(cfg->service_count, sizeof(*app.services))};
+	int rc = -ENOMEM;
+
+	snprintf(err->text, sizeof(err->text), "out of memory");
+	if (app.services)
+		rc = init_services(&app, err);
+	fini_services(&app);
+	return rc;
 }

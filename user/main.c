@@ -82,6 +82,13 @@ static int load(const struct cli *cli, struct config *cfg, struct config_error *
 	return rc;
 }
 
+static int check(const struct config *cfg, struct config_error *err)
+{
+	int rc = config_check_runtime(cfg, err);
+
+	return rc < 0 ? rc : app_check(cfg, err);
+}
+
 /* Also of what would be refused: that is then the last line. */
 static int explain(const struct config *cfg)
 {
@@ -89,7 +96,16 @@ static int explain(const struct config *cfg)
 
 	if (config_explain(cfg, stdout) < 0)
 		return EXIT_FAILURE;
-	return config_check_runtime(cfg, &err) < 0 ? fail(&err) : EXIT_SUCCESS;
+	return check(cfg, &err) < 0 ? fail(&err) : EXIT_SUCCESS;
+}
+
+static int report(const struct config *cfg)
+{
+	struct config_error err;
+
+	if (check(cfg, &err) < 0)
+		return fail(&err);
+	return printf("OK: %zu service%s\n", cfg->service_count, cfg->service_count == 1 ? "" : "s") < 0;
 }
 
 static int configured(const struct cli *cli)
@@ -107,10 +123,10 @@ static int configured(const struct cli *cli)
 		status = config_dump_yaml(&cfg, stdout) < 0;
 	else if (cli->action == CLI_EXPLAIN)
 		status = explain(&cfg);
+	else if (cli->action == CLI_CHECK)
+		status = report(&cfg);
 	else if (config_check_runtime(&cfg, &err) < 0)
 		status = fail(&err);
-	else if (cli->action == CLI_CHECK)
-		status = printf("OK: %zu service%s\n", cfg.service_count, cfg.service_count == 1 ? "" : "s") < 0;
 	else
 		status = run(&cfg);
 	config_free(&cfg);

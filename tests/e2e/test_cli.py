@@ -50,6 +50,29 @@ def check_says_whether_it_would_start():
     check("10.0.0.0/99" in err, err)
 
 
+START = (  # what only the assembled service knows, and what it needs around it
+    (("-L", "tls://:8443/:80"), "a certificate (certFile) and its key (keyFile) are needed"),
+    (("-L", "https://:8443?cert=none.pem&key=none.pem"), "certificate none.pem: No such file"),
+    (("-L", ":8080", "-F", "http+tls://a:1?ca=none.pem"), "authorities none.pem: No such file"),
+    (("-L", ":8080", "-F", "http+tls://a:1", "-F", "socks5+tls://b:2"), "only one hop of a chain can use TLS"),
+    (("-L", "rtcp://:8080/:80", "-F", "http://a:1"), "only relay and socks5 can"),
+    (("-L", "udp://:53/:54", "-F", "http://a:1"), "http carries no datagrams"),
+    (("-L", "tcp://:8080/:80?netns=none"), "cannot enter the network namespace"),
+    (("-L", "tcp://:8080/:80?interface=none0"), "there is no such device"),
+)
+
+
+@case
+def check_explain_and_a_run_refuse_alike():
+    for words, want in START:
+        for command in ("check", "explain", None):
+            err = gostbpf_fails(*([command] if command else []), *words)
+            check(want in err, f"{command} {words}: {err}")
+    other = Upstream(8080)  # no port is opened, so one that is taken does not matter
+    same(run(GOSTBPF, "check", "-L", "tcp://127.0.0.1:8080/:80"), (0, "OK: 1 service\n", ""), "a port in use")
+    other.sock.close()
+
+
 @case
 def explain_shows_defaults_and_origins():
     path = write(YAML)
