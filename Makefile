@@ -35,6 +35,7 @@ ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 SRCS := $(filter-out $(if $(filter 0,$(TLS)),user/tls_c%.c user/tls_early.c,user/tls_none.c),$(wildcard user/*.c))
 OBJS := $(SRCS:user/%.c=$(BUILD)/user/%.o)
 SKEL := $(BUILD)/gen/sockmap.skel.h
+HEADERS := $(wildcard include/*.h)# for programs that are compiled in one go and so have no .d file
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -97,7 +98,7 @@ $(BUILD)/tools/%: tests/tools/%.c | $(BUILD)/tools
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -MT $@ $(LDFLAGS_ALL) -o $@ $< -lpthread
 
 # Parts of the product measured on their own.
-$(BUILD)/bench/%: tests/bench/bench_%.c $$(foreach m,$$(bench_$$*),$(BUILD)/user/$$(m).o)
+$(BUILD)/bench/%: tests/bench/bench_%.c $(HEADERS) $$(foreach m,$$(bench_$$*),$(BUILD)/user/$$(m).o)
 	$(Q)mkdir -p $(@D)
 	$(call say,BENCH,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) $(bench_$*_libs)
@@ -117,7 +118,7 @@ check: all $(unit_progs) $(kernel_progs) tools
 FUZZ_SECONDS ?= 20
 fuzz_progs := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 include tests/fuzz/deps.mk
-build-fuzz/%: tests/fuzz/%.c $$(foreach m,$$(fuzz_$$*),user/$$(m).c) | build-fuzz
+build-fuzz/%: tests/fuzz/%.c $(HEADERS) $$(foreach m,$$(fuzz_$$*),user/$$(m).c) | build-fuzz
 	$(call say,FUZZ,$@)
 	$(Q)$(CLANG) -std=gnu11 -O1 -g -fsanitize=fuzzer$(comma)address$(comma)undefined -fno-sanitize-recover=undefined \
 		-D_GNU_SOURCE -DGOSTBPF_VERSION='"$(VERSION)"' -Iinclude $(PKG_CFLAGS) -o $@ $(filter %.c,$^) $(fuzz_$*_libs)
