@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""test_readme.py - every command and every YAML text of the documentation is what it claims to be.
+"""test_readme.py - every command and every YAML text of the documentation, the manual included, is what it claims to be.
 
 Commands that would run are given to `gostbpf check`, which is the same up to opening sockets; decode and encode are run.
 What the examples do once they run has tests of its own (test_seed.py and others).
@@ -13,6 +13,7 @@ import lib
 from lib import case
 
 DOCS = ("README.md", "docs/trust.md")
+MANUAL = "docs/gostbpf.8.scd"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 NEEDS = {"gost.yml": "services: [{name: s, addr: ':8080', handler: {type: tcp}, listener: {type: tcp}, "
                      "forwarder: {nodes: [{name: t, addr: ':80'}]}}]\n"}
@@ -29,6 +30,10 @@ def commands():
         for line in text.splitlines() if not language else ():
             if line.startswith("gostbpf "):
                 yield name, line
+    for line in (lib.ROOT / MANUAL).read_text(encoding="utf-8").splitlines():
+        command = line.strip().removesuffix("++")
+        if re.match("gostbpf (-[A-Z]|decode|encode) ", command) and not re.search(r"\.pem|\.\.\.", command):  # certificates are read
+            yield MANUAL, command
 
 
 def words(line):
