@@ -275,6 +275,28 @@ def log_level_error_is_silent():
 
 
 @case
+def without_bpf_splice_serves_and_the_log_says_so_once():
+    lib.echo_server(8000)
+    weak = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--")
+    services = ("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000", "-L", "tcp://127.0.0.1:8081/127.0.0.1:8000")
+    gost = Gostbpf("-engine", "auto", *services, prefix=weak)
+    said = [r for r in gost.log() if "sockmap is not available, using splice: " in r["msg"]]
+    same([r["level"] for r in said], ["warning"], "records about it")
+    check("CAP_BPF" in said[0]["msg"], said[0]["msg"])
+    client = connect(8080)
+    for _ in range(4):
+        client.sendall(bytes(200_000))
+        lib.recv_exact(client, 200_000)
+    client.close()
+    same(gost.closed()[0]["engine"], "splice", "engine")
+    same(gost.stop(), 0, "exit status")
+    for argv in (("-engine", "sockmap", *services), ("-L", f"{services[1]}?engine=sockmap")):
+        rc, out, err = run(*weak, GOSTBPF, *argv)
+        same((rc, out), (1, ""), f"{argv}: {err}")
+        check("CAP_BPF" in err and '"level":"fatal"' in err and "listening on" not in err, err)
+
+
+@case
 def debug_has_more_lines():
     name_server(8000, "x")
     gost = Gostbpf("-D", "-L", "tcp://127.0.0.1:8080/127.0.0.1:8000")
