@@ -6,6 +6,7 @@ What concerns a scheme or key that gostbpf does not have is refused by name, whi
 accepted. The number in a case's name is the defect's in our list of GOST 3.2.6.
 """
 import ipaddress
+import json
 import socket
 import time
 
@@ -161,7 +162,21 @@ def defect_09_tlvs_are_ignored_and_checksums_not_verified():
 
 @case
 def defect_10_all_clients_of_a_load_balancer_share_one_bucket():
-    """strategy=hash takes the real client (limits: test_limiter.py)."""
+    """Limits count the real client, and strategy=hash takes it (all limits: test_limiters.py)."""
+    echo_server(8010)
+    path = lib.tmp() / "gost.json"
+    path.write_text(json.dumps({"services": [{
+        "name": "s", "addr": "127.0.0.1:8081", "climiter": "each", "handler": {"type": "tcp"}, "listener": {"type": "tcp"},
+        "forwarder": {"nodes": [{"name": "t", "addr": "127.0.0.1:8010"}]}, "metadata": {"proxyProtocol": 1}}],
+        "climiters": [{"name": "each", "limits": ["$$ 1"]}]}))
+    Gostbpf("-C", path, services=1)
+    for i in (1, 2):
+        client = connect(8081)
+        client.sendall(v1(f"192.0.2.{i}", 1, "198.51.100.9", 443) + b"x")
+        same(recv_exact(client, 1), b"x", f"the first connection of client {i}")
+    second = connect(8081)
+    second.sendall(v1("192.0.2.1", 2, "198.51.100.9", 443) + b"x")
+    same(ending(second), "reset", "the second connection of client 1")
     ups = [lib.name_server(8000 + i, f"{i}") for i in range(4)]
     Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000,127.0.0.1:8001,127.0.0.1:8002,127.0.0.1:8003"
             "?proxyProtocol=1&strategy=hash")
@@ -252,25 +267,41 @@ def defect_14_the_key_is_ignored_on_later_hops():
 
 @case
 def defect_15_reverse_listeners_ignore_the_key():
+    """A port at this end, one that a relay or socks5 server opens, and the server's own."""
     gost = Gostbpf("-L", "relay://127.0.0.1:8080?proxyProtocol=1&proxyProtocol.policy=require&bind=true")
     lib.connect_and_end(8080, b"\x01\x02\x00\x00")
     same(gost.reasons("proxy-header")[0]["reason"], "proxy-header-missing", "a relay service that must see a header")
+    same(gost.stop(), 0, "exit status")
+    up = Upstream(8000)
+
+    def visit(port, what):
+        lib.wait_listening(port)
+        client = connect(port)
+        client.sendall(v1(*REAL) + b"hello")
+        sock = up.accept()
+        same((recv_header(sock)[0]["src"], recv_exact(sock, 5)), (REAL[0], b"hello"), what)
+
+    service = "127.0.0.1:8000?handler.proxyProtocol=2"
+    Gostbpf("-L", f"rtcp://127.0.0.1:8081/{service}&proxyProtocol=1")
+    visit(8081, "rtcp without a chain")
+    for port, scheme in ((8082, "relay"), (8084, "socks5")):
+        Gostbpf("-L", f"{scheme}://127.0.0.1:{port}?bind=true&proxyProtocol=1").lasting = True  # the tunnel
+        Gostbpf("-L", f"rtcp://127.0.0.1:{port + 1}/{service}", "-F", f"{scheme}://127.0.0.1:{port}", services=0)
+        visit(port + 1, f"a port that {scheme} has opened")
 
 
 @case
 def defect_16_udp_headers_travel_in_a_datagram_of_their_own():
-    """Where udp is not there yet it is refused by name; where it is, header and payload share the first datagram."""
-    spec = "udp://127.0.0.1:8053/127.0.0.1:8054?handler.proxyProtocol=2"
-    rc, _, err = lib.run(lib.GOSTBPF, "-O", "json", "-L", spec)
-    if rc:
-        return check("is not supported yet" in err, err)
-    target = lib.track(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    target.bind(("127.0.0.1", 8054))
-    Gostbpf("-L", spec)
-    client = lib.track(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    client.sendto(b"question", ("127.0.0.1", 8053))
+    """Header and payload share a datagram, sent and received."""
+    target = udp_socket(port=8054)
+    Gostbpf("-L", "udp://127.0.0.1:8053/127.0.0.1:8054?handler.proxyProtocol=2&ttl=100ms")
+    udp_socket().sendto(b"question", ("127.0.0.1", 8053))
     data = target.recv(2048)
-    return same(data[decode_proxy.decode(data)["length"]:], b"question", "payload behind the header")
+    same(data[decode_proxy.decode(data)["length"]:], b"question", "payload behind the header")
+    gost = Gostbpf("-L", "udp://127.0.0.1:8055/127.0.0.1:8054?proxyProtocol=1&ttl=100ms")
+    udp_socket().sendto(v2(*REAL).replace(b"\x21\x11", b"\x21\x12") + b"question", ("127.0.0.1", 8055))
+    same(target.recv(2048), b"question", "what is left of a datagram with a header")
+    same(gost.closed()[0]["client"], f"{REAL[0]}:{REAL[1]}", "client")
 
 
 # --- the command line, errors, logs ---
