@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bpf_abi.h - what the verdict program and user space share: one record per flow, one event, one knob block.
+ * bpf_abi.h - what the BPF programs and user space share: one record per flow, one event.
  *
  * Why: the only header both compilers see, so nothing else can drift. Explicit padding and asserted sizes; the
  * first cache line is written by the program, the second by user space, so that a busy flow does not bounce one
