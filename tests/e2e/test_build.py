@@ -26,12 +26,19 @@ def make(*argv):
     return out
 
 
+def would_make(*argv):
+    return {pathlib.Path(path).name for path in re.findall(r" -o (\S+)", make("-n", "V=1", *argv, "all", "tools"))}
+
+
+def needs_a_built_tree():
+    if would_make():
+        skip("this tree is not built")
+
+
 def rebuilt(header):
     """Objects and programs that would be made again."""
-    now, then = (set(re.findall(r" -o (\S+)", make("-n", "V=1", *argv, "all", "tools"))) for argv in ((), ("-W", header)))
-    if now:
-        skip("this tree is not built")
-    return {pathlib.Path(path).name for path in then}
+    needs_a_built_tree()
+    return would_make("-W", header)
 
 
 @case
@@ -63,6 +70,7 @@ def commands_are_shown_on_demand():
 
 @case
 def make_install_puts_everything_below_destdir():
+    needs_a_built_tree()
     where = lib.tmp() / "root"
     make("install", "PREFIX=/usr", f"DESTDIR={where}")
     found = {str(p.relative_to(where)): oct(p.stat().st_mode & 0o777) for p in where.rglob("*") if p.is_file()}
