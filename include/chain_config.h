@@ -26,6 +26,7 @@ struct chain_node_options {
 	const char *interface;    /* NULL: the hop's */
 	const char *netns;        /* NULL: the hop's */
 	uint64_t connect_timeout_ns;
+	unsigned mux_version;     /* socks5, relay: of smux in a tunnel; 0: 1 */
 	bool notls;               /* socks5: changes nothing */
 	bool no_4a;               /* socks4: disable4a */
 	bool nodelay;             /* relay: the server answers at once, so its answer is awaited; the request always leaves at once */

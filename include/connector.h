@@ -41,6 +41,7 @@ struct connector_request {
 	uint16_t port;
 	const char *user, *password; /* NULL: none */
 	const char *agent;           /* http: User-Agent; NULL: the default */
+	unsigned mux_version;        /* MUX_BIND: of smux behind the answer; 0: 1 */
 	bool no_4a;                  /* socks4: only numeric IPv4 (disable4a) */
 	bool nodelay;                /* relay: the proxy answers at once, so its answer is awaited */
 };

@@ -37,6 +37,7 @@ struct route_result {
 	const char *target;        /* what the last hop was told: a name or an address */
 	struct addr bound;         /* what the last hop said; may be unset */
 	const struct connector_ops *last; /* of the last hop; NULL: no chain, or none for this target */
+	unsigned mux_version;      /* what its node speaks behind the answer to MUX_BIND; 0: 1 */
 	const uint8_t *surplus;    /* bytes behind the last hop's answer: the target's first */
 	size_t surplus_len;
 	const struct connector_ops *late; /* whose answers are still to come, in front of the target's first byte */

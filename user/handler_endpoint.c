@@ -234,7 +234,7 @@ static int endpoint_listen(struct endpoint *ep, const struct addr *at)
 /* The multiplexer behind one end of a pair; the other is for the client's session. */
 static int endpoint_tunnel(struct endpoint *ep)
 {
-	static const struct mux_options opt = {.client = true, .version = 1};
+	const struct mux_options opt = {.client = true, .version = ep->client->svc->cfg->opt.mux_version == 2 ? 2 : 1};
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)

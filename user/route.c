@@ -77,6 +77,7 @@ void route_succeed(struct route *r, struct loop_io *io)
 		res.target = r->walk->target[0] ? r->walk->target : r->req.host;
 		res.bound = r->walk->connector.bound;
 		res.last = r->walk->connector.ops;
+		res.mux_version = r->walk->ask.mux_version;
 		res.surplus = line->in;
 		res.surplus_len = line->in_len;
 		res.read_bytes = line->read_bytes;

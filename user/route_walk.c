@@ -75,6 +75,7 @@ static void ask_for(struct route *r, const struct chain_node *node)
 		.port = next ? next->port : r->req.port,
 		.user = node->cfg->auth.user,
 		.password = node->cfg->auth.password,
+		.mux_version = node->cfg->opt.mux_version,
 		.no_4a = node->cfg->opt.no_4a,
 		.nodelay = node->cfg->opt.nodelay || (next && next->tls), /* TLS does not begin behind anything */
 	};

@@ -81,7 +81,7 @@ static const struct mux_ops mux_ops = {.opened = on_opened, .reset = on_reset, .
 
 static int on_port(void *ctx, const struct route_result *res)
 {
-	static const struct mux_options opt = {.client = false, .version = 1};
+	const struct mux_options opt = {.client = false, .version = res->mux_version == 2 ? 2 : 1};
 	struct tunnel *t = ctx;
 	struct loop *loop = t->port.host->env.loop;
 	int fd = res->io->fd;

@@ -126,16 +126,20 @@ def frame(cmd, stream, data=b"", version=1):
     return struct.pack("<BBHI", version, cmd, len(data), stream) + data
 
 
-def read_frame(read):
+def read_frame(read, want=1):
     version, cmd, size, stream = struct.unpack("<BBHI", read(8))
-    same(version, 1, "version of smux")
-    if cmd != PSH:
+    same(version, want, "version of smux")
+    if (version, cmd) == (2, UPD):
+        same(size, 8, "length of a window update")
+    elif cmd != PSH:
         same(size, 0, "length of a frame that is not PSH")
     return cmd, stream, read(size)
 
 
 class MuxPeer:
     """One end of a tunnel by hand: frames of the connection self.sock, from behind the handshake on."""
+
+    version = 1
 
     def read_visitor(self, read):
         """The first message of a stream: (status, address)."""
@@ -144,8 +148,8 @@ class MuxPeer:
 
     def frame(self):
         while True:
-            cmd, stream, data = read_frame(lambda n: recv_exact(self.sock, n))
-            if cmd != NOP:
+            cmd, stream, data = read_frame(lambda n: recv_exact(self.sock, n), self.version)
+            if cmd not in (NOP, UPD):
                 return cmd, stream, data
 
     def opened(self):
@@ -166,4 +170,4 @@ class MuxPeer:
         return stream, visitor
 
     def send(self, cmd, stream, data=b""):
-        self.sock.sendall(frame(cmd, stream, data))
+        self.sock.sendall(frame(cmd, stream, data, self.version))

@@ -168,9 +168,9 @@ def refused_bind_is_tried_again():
 
 
 # --- both ends ---
-def both(scheme, handler="handler.proxyProtocol=1"):
-    server = Gostbpf("-L", f"{scheme}://127.0.0.1:{SERVER}?bind=true")
-    client = Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}?{handler}", "-F", f"{scheme}://127.0.0.1:{SERVER}")
+def both(scheme, handler="handler.proxyProtocol=1", key=""):
+    server = Gostbpf("-L", f"{scheme}://127.0.0.1:{SERVER}?bind=true&{key}")
+    client = Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}?{handler}", "-F", f"{scheme}://127.0.0.1:{SERVER}?{key}")
     tunnel_world.settled(server, client)
     return server, client
 
@@ -207,6 +207,43 @@ def many_visitors_at_once(scheme):
     same(seen, sorted(names), "each visitor's address at the target")
     client.closed(60)
     server.closed(60)
+
+
+# --- version 2 of smux, which GOST speaks with mux.version=2 on both sides ---
+@case
+def version_2_of_smux_beside_a_peer():
+    gost = Gostbpf("-L", f"relay://127.0.0.1:{SERVER}?bind=true&mux.version=2")
+    tunnel = Tunnel()
+    tunnel.version = 2
+    tunnel_world.two_visitors(gost, tunnel)
+    same(gost.stop(), 0, "exit status")
+    lib.close_socket(tunnel.sock)
+    node, target = Upstream(SERVER), Upstream(TARGET)
+    gost = Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}?handler.proxyProtocol=1", "-F", f"relay://127.0.0.1:{SERVER}?mux.version=2")
+    far = FarEnd(node)
+    far.version = 2
+    tunnel_world.two_streams(gost, far, target)
+
+
+@case(each=SCHEMES)
+def version_2_of_smux(scheme):
+    """More than its window, both ways; who speaks the other version is told so."""
+    target = Server(TARGET, answers)
+    server, client = both(scheme, key="mux.version=2")
+    data = os.urandom(8 << 20)
+    visitor = connect(PUBLIC, timeout=30)
+    sender = threading.Thread(target=lambda: (visitor.sendall(data), visitor.shutdown(socket.SHUT_WR)), daemon=True)
+    sender.start()
+    check(recv_to_end(visitor) == data[::-1], "what came back")
+    same(target.result(30), visitor.getsockname(), "whom the target is told")
+    visitor.close()
+    server.closed(1)
+    same(client.stop(), 0, "exit status of the client")
+    lib.until(lambda: not lib.listening(PUBLIC), "the port is closed")
+    other = Gostbpf("-L", f"rtcp://:{PUBLIC}/127.0.0.1:{TARGET}", "-F", f"{scheme}://127.0.0.1:{SERVER}")
+    tunnel_world.settled(other)
+    same(ending(connect(PUBLIC)), "reset", "a visitor, where the client speaks version 1")
+    other.wait_log(lambda r: r.get("level", "").startswith("warn") and "version of smux" in r.get("msg", ""), "the reason")
 
 
 @case(each=SCHEMES)

@@ -19,7 +19,7 @@ class FarEnd(relay.MuxPeer):
     """Opens streams; preface(visitor) is the first message of one."""
 
     def open(self, stream, pieces=False):
-        data = relay.frame(relay.SYN, stream) + relay.frame(relay.PSH, stream, self.preface(VISITOR))
+        data = relay.frame(relay.SYN, stream, b"", self.version) + relay.frame(relay.PSH, stream, self.preface(VISITOR), self.version)
         for part in [data[i:i + 1] for i in range(len(data))] if pieces else [data]:
             self.sock.sendall(part)
 

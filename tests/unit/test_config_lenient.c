@@ -34,7 +34,7 @@ static void test_harmless(void)
 		{SVC ", metadata: {observer.period: 5s}}}]", "key \"observer.period\" is not supported yet: ignored"},
 		{"log: {rotation: {maxSize: 3}}", "key \"rotation\" is not supported yet: ignored"},
 		{"-L http://u:secret@:1?sniffing=true", "-L \"http://u:***@:1?sniffing=true\": key \"sniffing\""},
-		{"-F relay://:1?mux.version=2", "-F \"relay://:1?mux.version=2\": key \"mux.version\""},
+		{"-F relay://:1?mux.maxFrameSize=2", "-F \"relay://:1?mux.maxFrameSize=2\": key \"mux.maxFrameSize\""},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
