@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Time and resources: idle timeout, draining on SIGTERM, a second signal, and running out of descriptors."""
+import ctypes
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -32,6 +35,49 @@ def idle_sessions_end(engine):
     same(gost.closed()[0]["reason"], "idle", "reason")
     patient.sendall(b"x")
     same(recv_exact(far, 1), b"x", "after silence, without an idle timeout")
+
+
+PIDFD_GETFD = 438  # on every architecture
+
+
+def sessions_sockets(gost):
+    """gostbpf's own connected sockets, by the port that is fixed at one end: 8080.. ours, 8000 the target's."""
+    libc, pidfd = ctypes.CDLL(None, use_errno=True), os.pidfd_open(gost.proc.pid)
+    found = {}
+    for fd in os.listdir(f"/proc/{gost.proc.pid}/fd"):
+        if os.readlink(f"/proc/{gost.proc.pid}/fd/{fd}").startswith("socket:"):
+            copy = libc.syscall(PIDFD_GETFD, pidfd, int(fd), 0)
+            check(copy >= 0, f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+            sock = lib.track(socket.socket(fileno=copy))
+            try:
+                found[sock.getpeername()[1] if sock.getpeername()[1] == 8000 else sock.getsockname()[1]] = sock
+            except OSError:
+                sock.close()  # listens
+    os.close(pidfd)
+    return found
+
+
+@case
+def time_limits_of_the_kernels_are_set_on_both_sockets():
+    echo_server(8000)
+
+    def seen(sock):
+        return [sock.getsockopt(*option) for option in (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT), (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))]
+
+    for query, want in (("", [1, 15, 15, 9, 0]), ("?keepalive=false", None),
+                        ("?userTimeout=7s&keepalive.idle=21s&keepalive.interval=3s&keepalive.count=4", [1, 21, 3, 4, 7000])):
+        gost = Gostbpf("-workers", 1, "-L", f"tcp://127.0.0.1:8080/127.0.0.1:8000{query}")
+        with connect(8080) as client:
+            client.sendall(b"x")
+            recv_exact(client, 1)
+            sockets = sessions_sockets(gost)
+            same(sorted(sockets), [8000, 8080], "sockets")
+            for port, sock in sockets.items():
+                same(seen(sock) if want else seen(sock)[0], want or 0, f"{query}: socket of port {port}")
+                sock.close()
+        same(gost.stop(), 0, "exit status")
 
 
 @case(engines=ENGINES)

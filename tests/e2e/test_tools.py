@@ -204,6 +204,22 @@ def encode_writes_what_the_specification_says():
 
 
 @case
+def every_type_has_its_name():
+    names = {0x01: "ALPN", 0x02: "AUTHORITY", 0x03: "CRC32C", 0x04: "NOOP", 0x05: "UNIQUE_ID", 0x20: "SSL", 0x30: "NETNS", 0xE0: "GCP",
+             0xE1: "ALIBABA", 0xEA: "AWS", 0xEE: "AZURE"}
+    for kind in sorted(set(range(256)) - {0x03, 0x20}):
+        header = tool("encode", "-v", "2", *PAIR, "-tlv", f"0x{kind:02x}=x\\y", "-crc")
+        got = {t["type"]: t["name"] for t in json.loads(tool("decode", stdin=header))["tlvs"]}
+        same(got, {"0x03": "CRC32C", f"0x{kind:02x}": names.get(kind)}, "names")
+        if kind in names:
+            same(tool("encode", "-v", "2", *PAIR, "-tlv", f"{names[kind].lower()}=x\\y", "-crc"), header, "by its name")
+    ssl = b"\x01" + bytes(4) + b"".join(bytes((kind, 0, 1)) + b"a" for kind in range(0x21, 0x29))
+    o = json.loads(tool("decode", stdin=v2(*REAL, tlvs=b"\x20" + len(ssl).to_bytes(2, "big") + ssl)))["tlvs"][0]
+    same([t["name"] for t in o["sub"]], ["SSL_VERSION", "SSL_CN", "SSL_CIPHER", "SSL_SIG_ALG", "SSL_KEY_ALG", "SSL_GROUP",
+                                         "SSL_SIG_SCHEME", "SSL_CLIENT_CERT"], "inside SSL")
+
+
+@case
 def encode_refuses():
     for argv, says in (((), "-src is missing"), (("-src", "1.2.3.4:5"), "-dst is missing"), (("-v", "3", *PAIR), "expected 1 or 2"),
                        (("-v", "1", *PAIR, "-crc"), "version 1 has no CRC32C"), (("-src", "host:1", "-dst", "[::1]:1"), "IP:PORT"),
