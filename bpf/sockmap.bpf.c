@@ -280,6 +280,12 @@ static __always_inline __u32 offered_by(const struct tcp_sock *tp)
 	return left < 0 ? 0 : left;
 }
 
+/* Bytes in its receive buffer, with what the skbs themselves take. */
+static __always_inline __u32 charged_to(const struct tcp_sock *tp)
+{
+	return ((const struct sock___memory *)tp)->sk_backlog.rmem_alloc.counter;
+}
+
 /* No segment that comes now makes TCP call the verdict of a held source (net/ipv4/tcp.c, tcp_epollin_ready()). */
 static __always_inline bool is_far_from_full(const struct tcp_sock *tp, __u32 least)
 {
@@ -313,6 +319,7 @@ int leave_sources(struct bpf_sk_lookup *ctx)
 		return SK_PASS;
 	tp = bpf_skc_to_tcp_sock(sk);
 	rec->offered = tp ? offered_by(tp) : 0;
+	rec->charged = tp ? charged_to(tp) : 0;
 	safe = tp && rec->passed == rec->consumed && (rec->ended || is_far_from_full(tp, rec->margin));
 	bpf_sk_release(sk);
 	if (safe)

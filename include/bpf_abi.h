@@ -52,7 +52,8 @@ struct flow_record {
 	__u64 source;     /* socket cookie of the source: key into "sources" */
 	__u32 margin;     /* bytes its window must still offer for it to be taken out of the map */
 	__u32 ended;      /* its FIN was seen: nothing more comes */
-	__u64 pad2;
+	__u32 charged;    /* what the source's receive buffer held when leave_sources last looked (the program's) */
+	__u32 pad2;
 };
 _Static_assert(sizeof(struct flow_record) == 128, "two cache lines");
 

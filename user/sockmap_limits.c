@@ -153,9 +153,16 @@ void sockmap_hold(struct flow *flow)
 	set_buffer(flow_src_fd(flow), SO_RCVLOWAT, (int)flow->window * 2);
 }
 
+/*
+ * To what a stopped source may queue; but what it holds and what is on offer must fit, or it is dropped and the sender waits for
+ * its timer. (More than a window is on offer if the kernel has widened it since it was last set.)
+ */
 void sockmap_narrow(struct flow *flow)
 {
-	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, (int)flow->buffer); /* the kernel doubles it: an skb takes more than its payload */
+	uint32_t need = flow->record->charged / 2 + flow->record->offered;
+	uint32_t size = need > flow->buffer ? least(need, SPLICED_BUFFER) : flow->buffer;
+
+	set_buffer(flow_src_fd(flow), SO_RCVBUFFORCE, (int)size); /* the kernel doubles it: an skb takes more than its payload */
 }
 
 void sockmap_release(struct flow *flow)
