@@ -19,7 +19,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Both sockets of a session, for as long as it is in the kernel. No program: a target needs none. */
+/* Both sockets of a session, from its first join to its end. No program: a target needs none. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
 	__uint(max_entries, FLOW_RECORDS_MAX);

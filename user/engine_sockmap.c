@@ -4,9 +4,9 @@
  *
  * A flow's life here (enum flow_path):
  *
- *   NATIVE --join--> SPLICED --soft limit--> PARKED --room again--> SPLICED
+ *   NATIVE --join--> SPLICED --soft limit--> PARKED --room again--> SPLICED (after a FIN DRAINING)
  *                       |                      |
- *                       +--not safe to leave the map, or data was passed--> FLUSHING --all read--> SPLICED
+ *                       +--not safe to leave the map, or data was passed--> FLUSHING --all read--> SPLICED, or DRAINING
  *                       +--small or idle---------------------------> DRAINING --kernel holds nothing--> NATIVE
  *                       +--FIN--> ENDING --all accounted for-------> DRAINING (NATIVE then reads the end of stream)
  *
