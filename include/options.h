@@ -49,6 +49,7 @@ struct service_options {
 	enum engine_kind engine;
 	bool comp;                     /* socks5: streams of an opened port do not say who came (GOST 2) */
 	bool bind, udp, notls;         /* socks5: commands that are allowed; notls changes nothing */
+	uint64_t udp_buffer;           /* socks5, relay: changes nothing */
 	unsigned mux_version;          /* socks5, relay: of smux in a tunnel; 0: 1 */
 	bool nodelay;		       /* relay: accepted; its server always answers at once */
 	uint64_t handshake_timeout_ns; /* readTimeout: the conversation with the client; default 15 s */

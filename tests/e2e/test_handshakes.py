@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Handshakes that never end, for every handler: what thousands of them cost, that each has a deadline however busy it looks."""
 import resource
+import select
 import time
 
 import lib
@@ -120,6 +121,53 @@ def each_has_a_deadline():
     same({r["service"]: r["reason"] for r in gost.log() if r.get("reason")},
          {f"service-{i}": "proxy-header-timeout" if h == "forward" else "handshake-timeout"
           for i, h in enumerate(handlers)}, "reasons")
+
+
+def drip(sock, data):
+    """A byte every 50 ms, until the other side has enough of it: how long that took."""
+    start = time.monotonic()
+    try:
+        for byte in data:
+            sock.sendall(bytes([byte]))
+            time.sleep(0.05)
+            if select.select([sock], [], [], 0)[0]:
+                break
+        lib.ending(sock)
+    except ConnectionError:
+        pass
+    return time.monotonic() - start
+
+
+@case
+def so_has_every_later_step():
+    """SOCKS5's password, and the request behind it: the deadline is for all of them together."""
+    gost = Gostbpf("-L", "socks5://u:p@127.0.0.1:8080?readTimeout=1s")
+    for steps, last in (((b"\5\1\2",), b"\1\xff"), ((b"\5\1\2", b"\1\1u\1p"), b"\5\1\0\3\xff")):
+        sock = connect(8080)
+        for step in steps:
+            sock.sendall(step)
+            lib.recv_exact(sock, 2)
+        took = drip(sock, last + b"u" * 250)
+        check(0.8 < took < 9, f"{last}: after {took:.1f} s")
+    gost.reasons("handshake-timeout", 2)
+
+
+HOPS = {"http": b"HTTP/1.1 200 OK\r\nX: ", "socks5": b"\5\0\5\0\0\3\xff", "socks4": b"", "relay": b"\1\0\1\2\2\0\xff\3\xfb"}
+
+
+@case
+def so_has_a_hop_s_answer():
+    """A proxy that answers a byte now and then is given the connector's timeout, not more for each."""
+    for scheme, answer in HOPS.items():
+        hop = lib.Server(1080, lambda sock, a=answer: (sock.recv(1000), drip(sock, a + b"a" * (250 if a else 0))))
+        gost = Gostbpf("-L", "tcp://127.0.0.1:8080/127.0.0.1:8000",
+                       "-F", f"{scheme}://127.0.0.1:1080?timeout=1s{'&nodelay=true' if scheme == 'relay' else ''}")
+        start = time.monotonic()
+        same(lib.ending(connect(8080)), "reset", f"{scheme}: end")
+        took = time.monotonic() - start
+        check(0.8 < took < 9, f"{scheme}: after {took:.1f} s")
+        same(gost.stop(), 0, "exit status")
+        lib.close_socket(hop.up.sock)
 
 
 if __name__ == "__main__":

@@ -319,6 +319,15 @@ def slow_handshakes():
     same((lib.ending(silent), lib.ending(half)), ("reset", "reset"), "who says nothing, and who never finishes")
     check(0.5 < time.monotonic() - start < 9, f"after {time.monotonic() - start:.1f} s")
     gost.reasons("tls-timeout", 2)
+    busy, start = lib.connect(8443), time.monotonic()
+    try:
+        for byte in hello[:-1]:
+            busy.sendall(bytes([byte]))
+            time.sleep(0.02)
+    except ConnectionError:
+        pass
+    check(0.5 < time.monotonic() - start < 9, f"a byte now and then: after {time.monotonic() - start:.1f} s")
+    gost.reasons("tls-timeout", 3)
 
 
 @case
