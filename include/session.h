@@ -78,7 +78,8 @@ struct session {
 	struct session *next, **prev;
 	uint8_t state;
 	bool header_seen;
-	bool proxy_addrs; /* client and client_dst come from a PROXY header */
+	bool proxy_addrs;  /* client and client_dst come from a PROXY header */
+	bool names_nobody; /* that header was UNKNOWN, UNSPEC or UNIX: so is what we send, rather than a claim of our own */
 	uint8_t proxy_version;
 	uint8_t retries_left;
 	bool datagrams;    /* set by the handler: a way for datagrams is wanted */

@@ -107,7 +107,7 @@ static ssize_t build_header(struct session *s, const struct proxy_send *plan, bo
 {
 	char client[ADDR_TEXT_MAX];
 	struct proxy_send_facts facts = {
-		.src = s->client,
+		.src = s->names_nobody ? (struct addr){0} : s->client,
 		.dst = plan->dst_local ? s->local : s->client_dst,
 		.tlvs = s->tlvs,
 		.tlvs_len = s->tlvs_len,

@@ -146,7 +146,8 @@ def defect_08_unspec_and_short_local_close_the_connection():
     up = Upstream(8000)
     for data in (b"\x21\x00\x00\x00", b"\x20\x11\x00\x05\x01\x02\x03\x04\x05", b"\x20\x11\x00\x00"):
         header, _, record = served(up, decode_proxy.SIGNATURE + data)
-        same((header["src"], record["client"]), ("127.0.0.1", record["remote"]), f"client of {data.hex()}")
+        sent = ("LOCAL", None) if data[:1] == b"\x21" else ("PROXY", "127.0.0.1")
+        same((header["command"], header["src"], record["client"]), (*sent, record["remote"]), f"client of {data.hex()}")
 
 
 @case
@@ -333,8 +334,7 @@ def defect_19_the_destination_is_neither_logged_nor_a_choice():
     same((header["src"], header["dst"], header["dport"]), (REAL[0], "127.0.0.1", 8080), "our own")
     unix = decode_proxy.SIGNATURE + b"\x21\x31\x00\xd8" + b"/run/a".ljust(108, b"\0") + b"/run/b".ljust(108, b"\0")
     header, _, record = served(up, unix)
-    same((header["family"], header["src"], record["client"]), ("INET", "127.0.0.1", record["remote"]),
-         "UNIX addresses name no IP client")
+    same((header["command"], header["src"], record["client"]), ("LOCAL", None, record["remote"]), "UNIX addresses name no IP client")
 
 
 @case

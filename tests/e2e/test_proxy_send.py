@@ -151,8 +151,10 @@ def a_chain_of_two_keeps_both_ends():
 
 
 @case
-def without_addresses_in_the_header_the_socket_pair_or_none_is_sent():
-    for received in (b"PROXY UNKNOWN\r\n", decode_proxy.SIGNATURE + b"\x20\x00\x00\x00"):
+def a_header_that_names_nobody_is_sent_on_as_one():
+    """LOCAL is the balancer's own connection: it is sent on as a claim of our own socket pair."""
+    unix = b"\x21\x31\x00\xd8" + b"/run/a".ljust(108, b"\0") + b"/run/b".ljust(108, b"\0")
+    for received in (b"PROXY UNKNOWN\r\n", decode_proxy.SIGNATURE + b"\x20\x00\x00\x00", decode_proxy.SIGNATURE + unix):
         for version in (1, 2):
             up = Upstream(8000)
             gost = start(version, receive=True)
@@ -160,8 +162,10 @@ def without_addresses_in_the_header_the_socket_pair_or_none_is_sent():
             client.sendall(received + b"payload")
             sock = up.accept()
             header, _ = recv_header(sock)
-            if header["src"] is not None:
+            if received[12:13] == b"\x20":
                 same(endpoints(header), ("127.0.0.1", client.getsockname()[1], "127.0.0.1", 8080), "own socket pair")
+            else:
+                same((header["version"], header["src"], header["command"]), (version, None, "UNKNOWN" if version == 1 else "LOCAL"), "header")
             same(recv_exact(sock, 7), b"payload", "payload")
             client.close()
             sock.close()
