@@ -16,6 +16,7 @@ import zlib
 
 import decode_proxy
 import lib
+import peers
 import socks_world
 from lib import case
 
@@ -376,6 +377,24 @@ def haproxy_is_a_hop():
     lib.same(lib.endpoints(header)[:2], client.getsockname(), "who the target behind haproxy sees")
     client.sendall(b"ping")
     lib.same(lib.recv_exact(target, 4), b"ping", "payload")
+
+
+@case
+def nginx_is_a_hop():
+    peers.nginx("server { listen 127.0.0.1:8001 proxy_protocol; proxy_pass 127.0.0.1:9000; proxy_protocol on; }", 8001)
+    gost = lib.Gostbpf("-L", f"tcp://:8080/{TARGET}", "-F", "tcp://127.0.0.1:8001?proxyProtocol=1")
+    up = lib.Upstream(9000)
+    client = lib.connect(8080)
+    client.sendall(b"ping")
+    target = up.accept()
+    header, _ = lib.recv_header(target)
+    lib.same(lib.recv_exact(target, 4), b"ping", "payload")
+    target.sendall(b"pong")
+    lib.same(lib.recv_exact(client, 4), b"pong", "answer")
+    lib.same((header["version"], header["command"]), (1, "PROXY"), "nginx's own header")
+    target.close()
+    client.close()
+    lib.same(gost.closed(1)[0]["dst"], "127.0.0.1:8001", "where we are connected to")
 
 
 def http_sink(port):
