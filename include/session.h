@@ -79,7 +79,7 @@ struct session {
 	uint8_t state;
 	bool header_seen;
 	bool proxy_addrs;  /* client and client_dst come from a PROXY header */
-	bool names_nobody; /* that header was UNKNOWN, UNSPEC or UNIX: so is what we send, rather than a claim of our own */
+	bool names_nobody; /* that header had UNIX addresses: what we send names nobody, rather than ourselves */
 	uint8_t proxy_version;
 	uint8_t retries_left;
 	bool datagrams;    /* set by the handler: a way for datagrams is wanted */

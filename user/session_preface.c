@@ -36,8 +36,8 @@ static void keep_tlvs(struct session *s, const struct proxy_header *header)
 static void believe(struct session *s, const struct proxy_header *header)
 {
 	keep_tlvs(s, header);
-	s->names_nobody = !addr_is_set(&header->src) || addr_family(&header->src) == AF_UNIX;
-	if (s->names_nobody)
+	s->names_nobody = addr_is_set(&header->src) && addr_family(&header->src) == AF_UNIX;
+	if (!addr_is_set(&header->src) || s->names_nobody)
 		return;
 	s->proxy_addrs = true;
 	s->client = header->src;

@@ -72,7 +72,7 @@ def canonical(text):
 
 
 def outcome(port, data, complete):
-    """A address port: accepted as that client; S: accepted, the socket's address; P: header or not, the rest was no request to
+    """A address port: accepted as that client; S: accepted, the socket's address or nobody; P: header or not, the rest was no request to
     it; R: closed; W: waits."""
     with socket.create_connection(("127.0.0.1", port)) as sock:
         own = "%s %d" % sock.getsockname()
@@ -87,7 +87,7 @@ def outcome(port, data, complete):
     if b" 200 " not in head.split(b"\r\n")[0] + b" ":
         return "P"
     seen = canonical(body.decode().strip())
-    return "S" if seen in ("", own) else "A " + seen
+    return "S" if seen in ("", own, "None None") else "A " + seen
 
 
 def serve(sock):
