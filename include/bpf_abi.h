@@ -31,7 +31,7 @@ struct flow_record {
 	__u64 redirected; /* payload bytes given to the target */
 	__u64 skbs;       /* how many pieces they came in */
 	__u64 passed;     /* bytes left to user space */
-	__u32 gate;       /* enum flow_gate; user space writes it only while the source is quiet */
+	__u32 gate;       /* enum flow_gate; user space never replaces BROKEN */
 	__u32 base;       /* target sequence number of its stream byte 0, once based */
 	__u32 peak;       /* most bytes the target had unacknowledged or queued */
 	__u32 misses;     /* target lookups or redirects that failed (the bytes were passed, not lost) */

@@ -140,6 +140,16 @@ static void begin_drain(struct flow *flow)
 
 /* --- out of the map ---------------------------------------------------------------------------------- */
 
+/* A broken gate stays broken, also if the verdict breaks it just now: bytes behind the gap must not reach the target. */
+static void set_gate(struct flow_record *rec, enum flow_gate gate)
+{
+	uint32_t was = __atomic_load_n(&rec->gate, __ATOMIC_ACQUIRE);
+
+	while (was != FLOW_GATE_BROKEN &&
+	       !__atomic_compare_exchange_n(&rec->gate, &was, (uint32_t)gate, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		;
+}
+
 /* Arms the gate; the verdict opens it at the next skb. */
 void sockmap_arm(struct flow *flow)
 {
@@ -148,7 +158,7 @@ void sockmap_arm(struct flow *flow)
 	sockmap_set_limits(flow);
 	rec->written = flow->written_bytes;
 	rec->notified = 0;
-	__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_ARMED, __ATOMIC_RELEASE);
+	set_gate(rec, FLOW_GATE_ARMED);
 }
 
 /* On with redirecting: what is queued goes first, in one go. */
@@ -239,11 +249,8 @@ bool sockmap_leave_map(struct flow *flow)
 
 void sockmap_shut(struct flow *flow)
 {
-	struct flow_record *rec = flow->record;
-
 	sockmap_hold(flow);
-	if (rec->gate != FLOW_GATE_BROKEN)
-		__atomic_store_n(&rec->gate, (uint32_t)FLOW_GATE_SHUT, __ATOMIC_RELEASE);
+	set_gate(flow->record, FLOW_GATE_SHUT);
 }
 
 /* Holds the source still: the verdict is not called before its receive window is full. */
