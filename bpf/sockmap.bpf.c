@@ -292,7 +292,7 @@ static __always_inline bool is_far_from_full(const struct tcp_sock *tp, __u32 le
 	const struct sock___memory *sk = (const void *)tp;
 	__s32 more = sk->sk_rcvlowat - (__s32)(tp->rcv_nxt - tp->copied_seq);
 
-	return offered_by(tp) >= least && more >= (__s32)least && sk->sk_backlog.rmem_alloc.counter < sk->sk_rcvbuf >> 1;
+	return offered_by(tp) >= least && more >= (__s32)least && (__s32)charged_to(tp) < sk->sk_rcvbuf >> 1;
 }
 
 /*

@@ -89,8 +89,7 @@ static void flush_open(struct flow *flow)
 		flushed(flow);
 		return;
 	}
-	sockmap_shut(flow);
-	sockmap_narrow(flow);
+	sockmap_shut(flow); /* its buffer is that of a stopped source still */
 	sockmap_look_soon(flow);
 }
 
