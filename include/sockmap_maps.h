@@ -40,7 +40,6 @@ struct sockmap {
 /* 0 or -errno for each. */
 int sockmap_add_target(const struct sockmap *sm, uint64_t cookie, int fd);
 int sockmap_add_source(const struct sockmap *sm, uint64_t cookie, int fd);
-void sockmap_del_source(const struct sockmap *sm, uint64_t cookie);
 /*
  * Takes the source of a record, which is held, out of the map; false when an skb may be on its way through the verdict or passed data
  * is unread: then it is still in. (leave_sources in bpf/sockmap.bpf.c)

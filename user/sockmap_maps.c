@@ -185,11 +185,6 @@ int sockmap_add_source(const struct sockmap *sm, uint64_t cookie, int fd)
 	return add_socket(sm->sources_fd, cookie, fd);
 }
 
-void sockmap_del_source(const struct sockmap *sm, uint64_t cookie)
-{
-	bpf_map_delete_elem(sm->sources_fd, &cookie);
-}
-
 /* The kernel takes the record's index for the address of a connection to look up. */
 bool sockmap_leave_source(const struct sockmap *sm, uint32_t index)
 {

@@ -193,7 +193,7 @@ static void shut_gate_passes_in_order(void)
 	CU_ASSERT(send(r.client, "queued", 6, 0) == 6);
 	nap_us(20000);
 	CU_ASSERT(r.rec->passed == 12);
-	sockmap_del_source(r.sm, r.source_cookie);
+	rig_delete(&r);
 	sockmap_kick(r.source);
 	CU_ASSERT(recv(r.source, buf, sizeof(buf), MSG_DONTWAIT) == 6 && memcmp(buf, "queued", 6) == 0);
 	rig_close(&r);
@@ -215,14 +215,14 @@ static void unread_passed_data_survives_leaving(void)
 	CU_ASSERT(send(r.client, "passed", 6, 0) == 6);
 	nap_us(20000);
 	sockmap_quiesce(r.source);
-	sockmap_del_source(r.sm, r.source_cookie);
+	rig_delete(&r);
 	CU_ASSERT(send(r.client, "queued", 6, 0) == 6);
 	nap_us(20000);
 	CU_ASSERT(sockmap_add_source(r.sm, r.source_cookie, r.source) == 0);
 	sockmap_kick(r.source);
 	CU_ASSERT(recv(r.source, buf, sizeof(buf), MSG_DONTWAIT) == 12 && memcmp(buf, "passedqueued", 12) == 0);
 	sockmap_quiesce(r.source);
-	sockmap_del_source(r.sm, r.source_cookie);
+	rig_delete(&r);
 	sockmap_kick(r.source);
 	CU_ASSERT(send(r.client, "native", 6, 0) == 6);
 	nap_us(20000);
@@ -241,7 +241,7 @@ static void parked_data_is_redirected_on_return(void)
 	uint64_t sent = push_words(r.client, 0, 64 * 1024);
 	CU_ASSERT(pull_words(r.server, 0, sent));
 	sockmap_quiesce(r.source);
-	sockmap_del_source(r.sm, r.source_cookie);
+	rig_delete(&r);
 	uint64_t more = push_words(r.client, sent / 8, 64 * 1024);
 	CU_ASSERT(nothing_arrives(r.server, 50));
 	CU_ASSERT(rig_join(&r) == 0);
@@ -263,7 +263,7 @@ static void quiesced_toggles_lose_nothing(void)
 	for (int i = 0; i < 2000; i++) {
 		sent += push_words(r.client, sent / 8, 256 * 1024) & ~7ull;
 		sockmap_quiesce(r.source);
-		sockmap_del_source(r.sm, r.source_cookie);
+		rig_delete(&r);
 		if (rig_join(&r) < 0)
 			break;
 		sockmap_kick(r.source);
@@ -347,7 +347,7 @@ static void room_is_told(void)
 	CU_ASSERT(rig_join(&r) == 0);
 	for (uint64_t sent = 0, round = 0; round < 5; round++) {
 		sockmap_quiesce(r.source);
-		sockmap_del_source(r.sm, r.source_cookie);
+		rig_delete(&r);
 		setsockopt(r.source, SOL_SOCKET, SO_RCVBUFFORCE, &small, sizeof(small));
 		setsockopt(r.client, SOL_SOCKET, SO_SNDBUFFORCE, &low, sizeof(low));
 		uint64_t more = push_from(r.client, sent, 1 << 20);
