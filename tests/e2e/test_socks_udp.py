@@ -11,7 +11,7 @@ import sandbox
 from lib import Gostbpf, Upstream, case, check, recv_exact, recv_to_end, same
 from socks_world import BIND, UDP, address, connect5, open5, read_reply5
 from udp_world import Upstream as UdpUpstream
-from udp_world import udp_socket
+from udp_world import totals, udp_socket
 
 SERVICE = ("-L", "socks5://127.0.0.1:1080?udp=true&bind=true")
 
@@ -42,15 +42,6 @@ class Association:
             raise AssertionError(f"an answer: {self.sock.recvfrom(65535)}")
         except TimeoutError:
             self.sock.settimeout(lib.PATIENCE * lib.SLOW)
-
-
-def totals(gost, count=1):
-    """(sent, returned, dropped) of each association that has ended."""
-    def find():
-        return [[int(w) for w in r["msg"].split() if w.isdigit()] for r in gost.log() if r.get("msg", "").startswith("udp: ")]
-
-    lib.until(lambda: len(find()) >= count, f"{count} records of totals")
-    return find()
 
 
 # --- UDP ASSOCIATE ---

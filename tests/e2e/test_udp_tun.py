@@ -20,7 +20,7 @@ import tls_peer
 import udp_world
 from datagram_peer import TunServer, addressed, read_addressed
 from lib import Gostbpf, case, check, connect, ending, same
-from udp_world import LASTING, TTL, ask, queued, udp_socket
+from udp_world import LASTING, TTL, ask, queued, totals, udp_socket
 
 FRONT, SERVER, TARGET, PUBLIC = 8080, 7000, 8000, 9000
 AT = ("127.0.0.1", FRONT)
@@ -48,14 +48,6 @@ def client(hop=f"socks5://127.0.0.1:{SERVER}", query=TTL, target=f"127.0.0.1:{TA
     gost = Gostbpf("-L", f"udp://127.0.0.1:{FRONT}/{target}?{query}", *[w for h in (*first, hop) for w in ("-F", h)])
     gost.lasting = query == LASTING
     return gost
-
-
-def totals(gost, count=1):
-    def find():
-        return [[int(w) for w in r["msg"].split() if w.isdigit()] for r in gost.log() if r.get("msg", "").startswith("udp: ")]
-
-    lib.until(lambda: len(find()) >= count, f"{count} records of totals")
-    return find()
 
 
 # --- UDP-TUN, the server ---

@@ -129,3 +129,12 @@ def addresses(reply, number):
             out.append(socket.inet_ntoa(reply[at + 10:at + 14]))
         at += 10 + size
     return out
+
+
+def totals(gost, count=1):
+    """(sent, returned, dropped) of each association that has ended."""
+    def find():
+        return [[int(w) for w in r["msg"].split() if w.isdigit()] for r in gost.log() if r.get("msg", "").startswith("udp: ")]
+
+    lib.until(lambda: len(find()) >= count, f"{count} records of totals")
+    return find()
