@@ -74,11 +74,12 @@ def bulk_over_veth(engine):
     lib.until(lambda: "5201" in sandbox.sh("ip netns exec server ss -Hltn"), "iperf3 is up")
     gost = Gostbpf("-engine", engine, "-L", "tcp://:5201/198.18.2.2:5201")
     for direction in ((), ("-R",)):
-        rc, out, err = lib.run(*sandbox.in_netns("client", ["iperf3", "-c", "198.18.1.1", "-n", "200M", "-P", "2", "-J", *direction]))
+        rc, out, err = lib.run(*sandbox.in_netns("client", ["iperf3", "-c", "198.18.1.1", "-n", "300M", "-P", "2", "-J", *direction]))
         same(rc, 0, f"{out}{err}")
     records = gost.closed(6)
     total = sum(r["inputBytes"] + r["outputBytes"] for r in records)
-    check(total >= 350 << 20, f"bytes in the closing records: {total}")
+    # Uploading, iperf3's server resets when its client has sent everything: what fills receive buffers (two of 32 MiB) is lost then.
+    check(total >= 500 << 20, f"bytes in the closing records: {total}")
     if engine == "sockmap":
         moved = sum(r["kernelInputBytes"] + r["kernelOutputBytes"] for r in records)
         check(moved > 0, f"the kernel moved nothing of {total} bytes")  # how much depends on the machine: scripts/bench-peers
