@@ -5,7 +5,8 @@
  * Why: the kernel moves payload between two TCP sockets, but has no back-pressure on that path: a target that does
  * not drain would collect skbs without any limit. So the program itself looks at how much the target has not got
  * acknowledged yet. Above the soft limit it tells user space (once), which stops the source; above the hard limit
- * it stops redirecting on its own, whatever user space does.
+ * it stops redirecting on its own, whatever user space does. A target that has much left to send it reports earlier: then the
+ * source is paused for less than milliseconds.
  * Owns: the first half of struct flow_record. Policy, sizes and every decision to join or leave are user space's.
  * Never: redirects an empty skb (a bare FIN would break the target with EPIPE), loses bytes on a failed lookup.
  * See: include/bpf_abi.h; Linux net/core/skmsg.c (sk_psock_verdict_apply), net/ipv4/tcp.c (tcp_read_skb).
@@ -73,68 +74,91 @@ const volatile __u64 pass_cap = 64 * 1024 * 1024;
 /* sk_skb_adjust_room() takes at most 4095 bytes at a time. */
 enum { TRIM_STEP = 4095, TRIM_STEPS = 96 };
 
-static __always_inline void notify(struct flow_record *rec, __u32 index)
+static __always_inline void tell(struct flow_record *rec, __u32 index)
 {
 	struct flow_event ev = {.record = index, .generation = rec->generation};
 	__u32 worker = rec->worker;
-	void *ring;
+	void *ring = bpf_map_lookup_elem(&events, &worker);
 
-	if (rec->notified)
-		return;
-	rec->notified = 1;
-	ring = bpf_map_lookup_elem(&events, &worker);
 	if (ring)
 		bpf_ringbuf_output(ring, &ev, sizeof(ev), 0);
 }
 
-/* Bytes the target was given and its peer has not acknowledged, or -1 when the target is gone. */
-static __always_inline __s64 in_target(struct flow_record *rec)
+static __always_inline void ask_to_stop(struct flow_record *rec, __u32 index)
+{
+	if (rec->notified)
+		return;
+	rec->notified = 1;
+	tell(rec, index);
+}
+
+static __always_inline void ask_to_pause(struct flow_record *rec, __u32 index)
+{
+	if (rec->hinted)
+		return;
+	rec->hinted = 1;
+	tell(rec, index);
+}
+
+/* What a target was given. */
+struct target_fill {
+	__s32 queued; /* bytes its peer has not acknowledged */
+	__s32 unsent; /* bytes it has not sent */
+};
+
+/* False: the target is gone. */
+static __always_inline bool look_at_target(struct flow_record *rec, struct target_fill *fill)
 {
 	__u64 peer = rec->peer;
 	struct bpf_sock *sk = bpf_map_lookup_elem(&targets, &peer);
 	struct tcp_sock *tp;
-	__u32 total, write_seq = 0, snd_una = 0;
+	__u32 end, write_seq = 0, snd_una = 0, snd_nxt = 0;
 
 	if (!sk)
-		return -1;
+		return false;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (tp) {
 		write_seq = tp->write_seq;
 		snd_una = tp->snd_una;
+		snd_nxt = tp->snd_nxt;
 	}
 	bpf_sk_release(sk);
 	if (!tp)
-		return -1;
-	total = (__u32)(rec->written + rec->redirected);
+		return false;
+	end = (__u32)(rec->written + rec->redirected);
 	if (!rec->based) {
-		/* Nothing is queued in front of the target before the first skb, so write_seq is where total ends. */
-		rec->base = write_seq - total;
+		/* Nothing is queued in front of the target before the first skb, so write_seq is where it ends. */
+		rec->base = write_seq - end;
 		rec->based = 1;
 	}
-	__s32 queued = (__s32)(total + rec->base - snd_una);
-	return queued < 0 ? 0 : queued;
+	end += rec->base;
+	fill->queued = (__s32)(end - snd_una);
+	fill->unsent = (__s32)(end - snd_nxt);
+	return true;
 }
 
-/* May this flow put more into its target? Tells user space when it nears the limit. */
+/* May this flow put more into its target? Tells user space when it is far ahead of the target, or nears its limit. */
 static __always_inline bool admit(struct flow_record *rec, __u32 index)
 {
 	__u32 cap = flow_cap, soft = rec->soft, hard = rec->hard;
-	__s64 queued = in_target(rec);
+	struct target_fill fill;
 
-	if (queued < 0) {
+	if (!look_at_target(rec, &fill)) {
 		rec->misses++;
 		return false;
 	}
-	if (queued > rec->peak)
-		rec->peak = queued;
+	if (fill.queued > (__s32)rec->peak)
+		rec->peak = fill.queued;
 	if (hard > cap) {
 		hard = cap;
 		if (soft > cap / 2)
 			soft = cap / 2;
 	}
-	if (queued > soft)
-		notify(rec, index);
-	return queued <= hard;
+	if (fill.queued > (__s32)soft)
+		ask_to_stop(rec, index);
+	else if (fill.unsent > (__s32)rec->pause)
+		ask_to_pause(rec, index);
+	return fill.queued <= (__s32)hard;
 }
 
 /*
@@ -148,7 +172,7 @@ static __always_inline int hold(struct flow_record *rec, __u32 index, __u32 len)
 		rec->gate = FLOW_GATE_SHUT; /* an armed one stays armed: it opens when user space has caught up */
 	if (rec->passed + len - rec->consumed > pass_cap)
 		rec->gate = FLOW_GATE_BROKEN;
-	notify(rec, index);
+	ask_to_stop(rec, index);
 	if (rec->gate == FLOW_GATE_BROKEN)
 		return SK_DROP;
 	rec->passed += len;

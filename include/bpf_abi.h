@@ -35,7 +35,8 @@ struct flow_record {
 	__u32 base;       /* target sequence number of its stream byte 0, once based */
 	__u32 peak;       /* most bytes the target had unacknowledged or queued */
 	__u32 misses;     /* target lookups or redirects that failed (the bytes were passed, not lost) */
-	__u32 notified;   /* the soft-limit event went out; user space clears it */
+	__u16 notified;   /* the event to stop the source went out; user space clears it */
+	__u16 hinted;     /* the event to pause it did; likewise */
 	__u32 based;
 	__u32 next_seq;   /* of the source: what the next skb should start with, once sequenced */
 	__u32 sequenced;  /* user space clears it before a join */
@@ -45,7 +46,7 @@ struct flow_record {
 	__u64 peer;       /* socket cookie of the target: key into "targets" */
 	__u64 written;    /* bytes user space itself wrote to the target, headers included */
 	__u64 consumed;   /* passed bytes user space has read and written to the target */
-	__u32 soft;       /* event above this many bytes in the target */
+	__u32 soft;       /* event to stop above this many bytes in the target */
 	__u32 hard;       /* gate shut above this many */
 	__u32 worker;     /* which event ring */
 	__u32 generation; /* tells a late event from the record's next life */
@@ -53,7 +54,7 @@ struct flow_record {
 	__u32 margin;     /* bytes its window must still offer for it to be taken out of the map */
 	__u32 ended;      /* its FIN was seen: nothing more comes */
 	__u32 charged;    /* what the source's receive buffer held when leave_sources last looked (the program's) */
-	__u32 pad2;
+	__u32 pause;      /* event to pause above this many bytes the target has not sent (user space's) */
 };
 _Static_assert(sizeof(struct flow_record) == 128, "two cache lines");
 

@@ -39,6 +39,7 @@ enum flow_state {
 enum flow_path {
 	PATH_NATIVE,   /* user space */
 	PATH_SPLICED,  /* the kernel: the source is in the sources map */
+	PATH_PAUSED,   /* spliced, but held for a moment: the target has much left to send */
 	PATH_ENDING,   /* spliced, FIN seen: waiting until every received byte went through the verdict */
 	PATH_FLUSHING, /* held, still in the map: when the target has room, user space moves what the verdict passed */
 	PATH_PARKED,   /* out of the map, waiting until the target has room, then spliced again */

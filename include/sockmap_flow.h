@@ -31,6 +31,8 @@ uint64_t sockmap_unread(const struct flow *flow);
 void sockmap_look_in(struct flow *flow, uint64_t delay_ns);
 void sockmap_look_soon(struct flow *flow);
 void sockmap_look_later(struct flow *flow);
+/* The flow waits from now on; its timer is the caller's to set. */
+void sockmap_begin_wait(struct flow *flow, enum flow_path path);
 /* The gate opens at the next skb that finds everything passed consumed. */
 void sockmap_arm(struct flow *flow);
 /* With the gate armed, on with redirecting: what is queued goes first, in one go. */
@@ -39,6 +41,8 @@ void sockmap_go_on(struct flow *flow);
 void sockmap_shut(struct flow *flow);
 /* Out of the map, if that can be done without losing anything: the source is held and nothing passed is unread. */
 bool sockmap_leave_map(struct flow *flow);
+/* In how many ns to look again at a target that has taken so many bytes since ever, so many too few. */
+uint64_t sockmap_next_look(struct flow *flow, uint64_t taken, uint64_t excess);
 /* Has the target room? If not, looks again in time; the session may have ended. */
 bool sockmap_target_has_room(struct flow *flow, struct tcp_totals *target);
 /* Ends the session: the kernel lost bytes. */
@@ -47,10 +51,21 @@ void sockmap_kernel_loss(struct flow *flow);
 /* --- sockmap_flush.c --- */
 void sockmap_flush_step(struct flow *flow);
 
+/* --- sockmap_pause.c --- */
+/* Holds a spliced flow, which stays in the map, until its target has sent most of what it was given. */
+void sockmap_pause(struct flow *flow);
+void sockmap_pause_look(struct flow *flow);
+/* The verdict says so: pauses a spliced flow, or stops it. */
+void sockmap_too_fast(struct flow *flow);
+
 /* --- sockmap_limits.c --- */
 void sockmap_set_limits(struct flow *flow);
 /* The target may hold this much and the flow is put back. */
 uint32_t sockmap_resume_mark(const struct flow *flow);
+/* It may have no more than this before the flow is stopped: the record's soft limit, or half of what is its share now. */
+uint32_t sockmap_stop_mark(const struct flow *flow);
+/* What it has not sent yet may be this much before the flow is paused. */
+uint32_t sockmap_pause_mark(const struct flow *flow);
 /* The source's receive window while it is spliced, in bytes: set at a join, from the flow's share. */
 void sockmap_set_window(struct flow *flow);
 uint32_t sockmap_window(const struct flow *flow);

@@ -64,8 +64,8 @@ uint64_t sockmap_cookie(int fd);
 bool sockmap_budget_take(struct sockmap *sm);
 void sockmap_budget_give(struct sockmap *sm);
 
-/* Payload bytes a socket's TCP was given / has had acknowledged / received (the FIN not counted). */
+/* Payload bytes a socket's TCP was given / has sent / has had acknowledged / has received (the FIN not counted). */
 struct tcp_totals {
-	uint64_t handed, acked, received;
+	uint64_t handed, sent, acked, received;
 };
 int sockmap_tcp_totals(int fd, struct tcp_totals *out);

@@ -6,6 +6,8 @@
  *
  *   NATIVE --join--> SPLICED --soft limit--> PARKED --room again--> SPLICED (after a FIN DRAINING)
  *                       |                      |
+ *                       +--far ahead of the target--> PAUSED --it has caught up--> SPLICED (or PARKED: see there)
+ *                       |                      |
  *                       +--not safe to leave the map, or data was passed--> FLUSHING --all read--> SPLICED, or DRAINING
  *                       +--small or idle---------------------------> DRAINING --kernel holds nothing--> NATIVE
  *                       +--FIN--> ENDING --all accounted for-------> DRAINING (NATIVE then reads the end of stream)
@@ -31,7 +33,7 @@
 static const uint64_t LOOK_FIRST_NS = 50 * 1000;
 static const uint64_t LOOK_MAX_NS = 10 * 1000 * 1000;
 static const uint64_t PARK_FIRST_NS = 100 * 1000;
-static const uint64_t PARK_BUSY_NS = 500 * 1000;
+static const uint64_t PARK_BUSY_NS = 5 * 1000 * 1000;
 static const uint64_t LOSS_NS = 3000 * 1000000ull;
 enum { LEAVE_MARGIN = 4 }; /* a source leaves the map only while this part of its window is on offer */
 
@@ -66,7 +68,7 @@ void sockmap_look_soon(struct flow *flow)
 		sockmap_look_in(flow, LOOK_FIRST_NS * 2);
 }
 
-static void begin_wait(struct flow *flow, enum flow_path path)
+void sockmap_begin_wait(struct flow *flow, enum flow_path path)
 {
 	flow->path = (uint8_t)path;
 	flow->look_ns = LOOK_FIRST_NS / 2;
@@ -134,7 +136,7 @@ static void drain_look(struct flow *flow)
 
 static void begin_drain(struct flow *flow)
 {
-	begin_wait(flow, PATH_DRAINING);
+	sockmap_begin_wait(flow, PATH_DRAINING);
 	drain_look(flow);
 }
 
@@ -157,7 +159,7 @@ void sockmap_arm(struct flow *flow)
 
 	sockmap_set_limits(flow);
 	rec->written = flow->written_bytes;
-	rec->notified = 0;
+	rec->notified = rec->hinted = 0;
 	set_gate(rec, FLOW_GATE_ARMED);
 }
 
@@ -180,20 +182,20 @@ static void resume(struct flow *flow)
 }
 
 /*
- * Looks again well before the room should be there, judging by how fast the target took bytes since the last look: a look
- * costs 2 us, a target that ran dry costs the line's rate. A stalled target is looked at ever more rarely.
+ * Half-way to when the room should be there, judging by how fast the target took bytes since the last look: a look costs 2 us, a
+ * target that ran dry costs the line's rate. A stalled target is looked at ever more rarely.
  */
-static uint64_t park_delay(struct flow *flow, uint64_t acked, uint64_t excess)
+uint64_t sockmap_next_look(struct flow *flow, uint64_t taken, uint64_t excess)
 {
 	uint64_t now = loop_now(flow_env(flow)->loop), delay;
-	uint64_t moved = acked - flow->wait_mark;
+	uint64_t moved = taken - flow->wait_mark;
 
 	if (!moved) {
 		delay = flow->look_ns * 2;
 		return delay > LOOK_MAX_NS ? LOOK_MAX_NS : delay;
 	}
 	delay = flow->wait_mark ? (uint64_t)((double)excess / (double)moved * (double)(now - flow->wait_since_ns)) / 2 : 0;
-	flow->wait_mark = acked;
+	flow->wait_mark = taken;
 	flow->wait_since_ns = now;
 	if (delay < PARK_FIRST_NS)
 		return PARK_FIRST_NS;
@@ -214,7 +216,7 @@ bool sockmap_target_has_room(struct flow *flow, struct tcp_totals *target)
 	int64_t queued = (int64_t)(flow->written_bytes + flow->record->redirected - target->acked);
 	if (queued <= (int64_t)mark)
 		return true;
-	sockmap_look_in(flow, park_delay(flow, target->acked, (uint64_t)queued - mark));
+	sockmap_look_in(flow, sockmap_next_look(flow, target->acked, (uint64_t)queued - mark));
 	return false;
 }
 
@@ -241,7 +243,7 @@ bool sockmap_leave_map(struct flow *flow)
 	if (flow->leaving || flow->rdhup) {
 		begin_drain(flow);
 	} else {
-		begin_wait(flow, PATH_PARKED);
+		sockmap_begin_wait(flow, PATH_PARKED);
 		sockmap_look_in(flow, PARK_FIRST_NS);
 	}
 	return true;
@@ -260,7 +262,7 @@ void sockmap_flow_stop(struct flow *flow, bool leaving)
 	sockmap_shut(flow);
 	if (!sockmap_leave_map(flow)) {
 		sockmap_narrow(flow);
-		begin_wait(flow, PATH_FLUSHING);
+		sockmap_begin_wait(flow, PATH_FLUSHING);
 		sockmap_look_in(flow, LOOK_FIRST_NS);
 	}
 }
@@ -300,8 +302,10 @@ void sockmap_source_event(struct flow *flow, bool rdhup)
 	if (!rdhup)
 		return;
 	/* Parked: what is queued goes through the verdict when there is room, then this path again. */
-	if (flow->path == PATH_SPLICED) {
-		begin_wait(flow, PATH_ENDING);
+	if (flow->path == PATH_PAUSED)
+		sockmap_kick(flow_src_fd(flow));
+	if (flow->path == PATH_SPLICED || flow->path == PATH_PAUSED) {
+		sockmap_begin_wait(flow, PATH_ENDING);
 		ending_look(flow);
 	}
 }
@@ -416,6 +420,9 @@ void sockmap_release_flow(struct flow *flow)
 void sockmap_flow_look(struct flow *flow)
 {
 	switch ((enum flow_path)flow->path) {
+	case PATH_PAUSED:
+		sockmap_pause_look(flow);
+		break;
 	case PATH_PARKED:
 		park_look(flow);
 		break;

@@ -25,6 +25,8 @@ enum {
 	BUFFER_FAR = 4 * 1024 * 1024, /* 4 MiB on offer: 1 Gbit/s over 30 ms */
 	BUFFER_NEAR = BUFFER_FAR / 2, /* 1 MiB on offer: 8 Gbit/s over 1 ms; less is left to user space when a stop comes late */
 	NEAR_US = 4000,
+	PAUSE_BYTES = 256 * 1024,
+	PAUSE_SHARE = 4, /* of the soft limit, where that is small */
 	SPLICED_BUFFER = 2 * BUFFER_FAR,
 	NATIVE_SNDBUF = 2 * 1024 * 1024,
 };
@@ -57,6 +59,16 @@ uint32_t sockmap_resume_mark(const struct flow *flow)
 	return flow->record->soft / 8 * 5;
 }
 
+uint32_t sockmap_stop_mark(const struct flow *flow)
+{
+	return least(flow->record->soft, share_now(flow) / 2);
+}
+
+uint32_t sockmap_pause_mark(const struct flow *flow)
+{
+	return least(flow->record->soft / PAUSE_SHARE, PAUSE_BYTES);
+}
+
 static void set_buffer(int fd, int option, int size)
 {
 	setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
@@ -87,6 +99,7 @@ void sockmap_set_limits(struct flow *flow)
 	shrink(flow);
 	flow->record->hard = share - least(share / BUFFER_SHARE, BUFFER_FAR);
 	flow->record->soft = flow->record->hard / 3;
+	flow->record->pause = sockmap_pause_mark(flow);
 }
 
 /* Which of a socket's buffers stay fixed: those that a spliced flow reads from or writes to. */

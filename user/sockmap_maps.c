@@ -277,7 +277,8 @@ int sockmap_tcp_totals(int fd, struct tcp_totals *out)
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len) < 0)
 		return -errno;
-	out->handed = ti.tcpi_bytes_sent - ti.tcpi_bytes_retrans + ti.tcpi_notsent_bytes;
+	out->sent = ti.tcpi_bytes_sent - ti.tcpi_bytes_retrans;
+	out->handed = out->sent + ti.tcpi_notsent_bytes;
 	out->acked = ti.tcpi_bytes_acked;
 	out->received = ti.tcpi_bytes_received;
 	return 0;

@@ -108,7 +108,7 @@ static bool join(struct rig *r)
 
 	rec->gate = FLOW_GATE_ARMED;
 	rec->sequenced = 0;
-	rec->soft = rec->hard = 16 * 1024 * 1024;
+	rec->pause = rec->soft = rec->hard = 16 * 1024 * 1024;
 	if (sockmap_add_source(r->sm, r->source_cookie, r->source) < 0)
 		return false;
 	sockmap_kick(r->source);

@@ -106,9 +106,10 @@ static int on_ring_event(void *ctx, void *data, size_t size)
 	if (size < sizeof(*ev) || ev->record >= FLOW_RECORDS_MAX)
 		return 0;
 	flow = w->by_record[ev->record];
-	if (!flow || flow->record->generation != ev->generation || flow->path != PATH_SPLICED)
+	if (!flow || flow->record->generation != ev->generation)
 		return 0;
-	sockmap_flow_stop(flow, false);
+	if (flow->path == PATH_SPLICED || flow->path == PATH_PAUSED)
+		sockmap_too_fast(flow);
 	return 0;
 }
 
@@ -129,11 +130,13 @@ static void look_at(struct flow *flow, uint64_t now)
 	if (flow->path != PATH_SPLICED)
 		return;
 	/* A lost event (ring full) must not leave a gate shut for ever. */
-	if (rec->notified || rec->gate == FLOW_GATE_BROKEN) {
+	if (rec->notified || sockmap_unread(flow) || rec->gate == FLOW_GATE_BROKEN) {
 		sockmap_flow_stop(flow, false);
 	} else if (verdict != SPLICE_STAY) {
 		splice_policy_left(&flow->policy, verdict);
 		sockmap_flow_stop(flow, true);
+	} else {
+		rec->hinted = 0;
 	}
 }
 
@@ -162,7 +165,17 @@ static uint64_t throw(struct sockmap_worker *w, uint64_t sides)
 	return w->dice % sides;
 }
 
-/* One in three of those in the kernel: for good or to be put back. */
+static void shake_flow(struct sockmap_worker *w, struct flow *flow)
+{
+	uint64_t side = throw(w, 3);
+
+	if (side == 2)
+		sockmap_pause(flow);
+	else
+		sockmap_flow_stop(flow, side == 0);
+}
+
+/* One in three of those in the kernel is stopped, for good or to be put back, or paused. */
 static void on_shake(struct loop_timer *timer)
 {
 	struct sockmap_worker *w = (struct sockmap_worker *)((char *)timer - offsetof(struct sockmap_worker, shake));
@@ -171,7 +184,7 @@ static void on_shake(struct loop_timer *timer)
 	for (struct flow *flow = w->flows; flow && flow->spliced_prev; flow = next) {
 		next = flow->spliced_next;
 		if (flow->path == PATH_SPLICED && throw(w, 3) == 0)
-			sockmap_flow_stop(flow, throw(w, 2) == 0);
+			shake_flow(w, flow);
 	}
 	if (w->flows)
 		shake_later(w);

@@ -168,6 +168,7 @@ struct bpf_sk_lookup {
 struct tcp_sock {
 	u32 snd_una;
 	u32 write_seq;
+	u32 snd_nxt;
 	u32 copied_seq;
 	u32 rcv_nxt;
 	u32 rcv_wup;

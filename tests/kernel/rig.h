@@ -73,7 +73,7 @@ static inline bool rig_open(struct rig *r)
 	r->target_cookie = sockmap_cookie(r->target);
 	CU_ASSERT_FATAL(sockmap_record_get(r->sm, 0, r->source_cookie, r->target_cookie, &r->index) == 0);
 	r->rec = &r->sm->records[r->index];
-	r->rec->soft = r->rec->hard = UINT32_MAX / 2;
+	r->rec->pause = r->rec->soft = r->rec->hard = UINT32_MAX / 2;
 	*r->sm->flow_cap = UINT32_MAX / 2;
 	CU_ASSERT_FATAL(sockmap_add_target(r->sm, r->source_cookie, r->source) == 0);
 	CU_ASSERT_FATAL(sockmap_add_target(r->sm, r->target_cookie, r->target) == 0);

@@ -173,6 +173,55 @@ static void hard_limit_bounds_the_target(void)
 	rig_close(&r);
 }
 
+/* Rule: bytes the target cannot send yet are counted apart from the limits, told once, and redirecting goes on. */
+static void unsent_bytes_ask_for_a_pause(void)
+{
+	struct rig r;
+
+	if (!rig_open(&r))
+		return;
+	r.rec->pause = 256 << 10;
+	CU_ASSERT(rig_join(&r) == 0);
+	CU_ASSERT(push_words(r.client, 0, 128 << 10) >= 128 << 10);
+	nap_us(20000);
+	CU_ASSERT(r.rec->hinted == 0);
+	uint64_t sent = r.rec->redirected;
+	sent += push_from(r.client, sent, 32 << 20); /* the server reads nothing: more than its window is left to send */
+	nap_us(100000);
+	CU_ASSERT(r.rec->hinted == 1 && r.rec->notified == 0);
+	CU_ASSERT(r.rec->gate == FLOW_GATE_OPEN && r.rec->passed == 0);
+	CU_ASSERT(pull_words(r.server, 0, sent));
+	rig_close(&r);
+}
+
+/*
+ * Rule: a source held in the map keeps what comes until it is released, or until its window is full: then the kernel calls the
+ * verdict all the same, and a held source with an open gate is no bound of memory.
+ */
+static void held_source_is_redirected_when_full(void)
+{
+	struct rig r;
+	int buffer = 512 << 10, window = 256 << 10;
+
+	if (!rig_open(&r))
+		return;
+	CU_ASSERT(rig_join(&r) == 0);
+	setsockopt(r.source, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+	setsockopt(r.source, IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
+	sockmap_quiesce(r.source);
+	CU_ASSERT(push_words(r.client, 0, 32 << 10) == 64 << 10);
+	nap_us(20000);
+	CU_ASSERT(r.rec->redirected == 0);
+	uint64_t sent = (64 << 10) + push_from(r.client, 64 << 10, 4 << 20);
+	nap_us(100000);
+	CU_ASSERT(r.rec->redirected > 0);
+	CU_ASSERT(pull_words(r.server, 0, r.rec->redirected));
+	uint64_t seen = r.rec->redirected;
+	sockmap_kick(r.source);
+	CU_ASSERT(pull_from(r.server, seen, sent - seen, 2000));
+	rig_close(&r);
+}
+
 /* Rule: with the gate shut all data goes through the verdict to user space in order, and then the source can leave. */
 static void shut_gate_passes_in_order(void)
 {
@@ -471,6 +520,8 @@ static const struct unit_case cases[] = {
 	{"totals are exact", totals_are_exact},
 	{"redirect has no back-pressure", redirect_has_no_back_pressure},
 	{"the hard limit bounds the target", hard_limit_bounds_the_target},
+	{"unsent bytes ask for a pause", unsent_bytes_ask_for_a_pause},
+	{"a held source is redirected when full", held_source_is_redirected_when_full},
 	{"a shut gate passes in order", shut_gate_passes_in_order},
 	{"unread passed data survives leaving", unread_passed_data_survives_leaving},
 	{"parked data is redirected on return", parked_data_is_redirected_on_return},
