@@ -15,12 +15,12 @@ const struct engine_ops engine_sockmap_ops = {
 	.pump = pump_copy,
 };
 
-/* Bulk that the kernel path does not take (no BPF, or it refused the flow) goes by splice(2), small messages by copy. */
+/* Bulk that the kernel path does not take (no BPF, it refused the flow, a slow target) goes by splice(2), small messages by copy. */
 static enum pump_result pump_auto(struct flow *flow)
 {
 	bool bulk = splice_policy_wants_in(&flow->policy, SPLICE_BULK);
 
-	if (flow->pipe || (bulk && (!flow_env(flow)->sockmap || flow->no_splice)))
+	if (flow->pipe || splice_policy_is_slow(&flow->policy) || (bulk && (!flow_env(flow)->sockmap || flow->no_splice)))
 		return pump_splice(flow);
 	return pump_copy(flow);
 }

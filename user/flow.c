@@ -347,6 +347,8 @@ void flow_run(struct flow *flow)
 	int err = errno;
 	switch (result) {
 	case PUMP_BLOCKED:
+		if (!flow->writable)
+			splice_policy_blocked(&flow->policy, loop_now(pair->env->loop));
 		maybe_join(flow);
 		break;
 	case PUMP_YIELD:
@@ -435,8 +437,10 @@ static void on_side(struct pair *pair, int side, uint32_t events)
 	if (pair->ended)
 		return;
 	events = tls_meaning(pair->tls[side], events);
-	if (events & EPOLLOUT)
+	if (events & EPOLLOUT) {
 		reverse->writable = true;
+		splice_policy_unblocked(&reverse->policy, loop_now(pair->env->loop));
+	}
 	if (events & (EPOLLRDHUP | EPOLLHUP))
 		flow->rdhup = true;
 	if (events & EPOLLPRI && !flow->urgent)

@@ -5,7 +5,9 @@
  * Why these numbers: a join plus a leave costs about 10 us, what copying 64-128 KiB costs; 256 KiB within 50 ms is
  * 40 Mbit/s, below which neither path is noticeable. 8 KiB reads tell a stream from a chatty exchange. A kernel
  * piece costs about 2 us of work-queue time whatever its size, an epoll wake-up with recv and send about as much
- * per message, so below 2 KiB a piece user space is not worse, and its answers are quicker.
+ * per message, so below 2 KiB a piece user space is not worse, and its answers are quicker. A send buffer is full within 3 ms if
+ * the source is fast and the target slow; a fast target is not full for 100 ms (10 MB/s). Such a flow would be stopped, and stopped again,
+ * at ten calls and the copy of what came meanwhile; splice(2) simply waits (200 readers of 2 MB/s: a third of the CPU).
  * Owns nothing, never reads a clock.
  */
 #include "splice_policy.h"
@@ -18,6 +20,9 @@ enum {
 	LEAVE_MIN_PIECES = 64,
 };
 static const uint64_t JOIN_WINDOW_NS = 50 * 1000000ull;
+static const uint64_t JOIN_AFTER_NS = 3 * 1000000ull;
+static const uint64_t SLOW_NS = 100 * 1000000ull;
+static const uint64_t SLOW_FOR_NS = 1000 * 1000000ull;
 static const uint64_t LEAVE_IDLE_NS = 1000 * 1000000ull;
 
 void splice_policy_init(struct splice_policy *p)
@@ -33,15 +38,35 @@ void splice_policy_read(struct splice_policy *p, uint64_t n, uint64_t now_ns)
 		p->window_reads = 0;
 	}
 	p->resting = false;
+	p->last_ns = now_ns;
 	p->window_bytes += n;
 	p->window_reads++;
+}
+
+void splice_policy_blocked(struct splice_policy *p, uint64_t now_ns)
+{
+	if (!p->blocked_ns)
+		p->blocked_ns = now_ns;
+}
+
+void splice_policy_unblocked(struct splice_policy *p, uint64_t now_ns)
+{
+	if (p->blocked_ns)
+		p->slow_until_ns = now_ns - p->blocked_ns >= SLOW_NS ? now_ns + SLOW_FOR_NS : 0;
+	p->blocked_ns = 0;
+}
+
+bool splice_policy_is_slow(const struct splice_policy *p)
+{
+	return p->last_ns < p->slow_until_ns;
 }
 
 bool splice_policy_wants_in(const struct splice_policy *p, enum splice_mode mode)
 {
 	if (mode != SPLICE_BULK)
 		return mode == SPLICE_ALWAYS && !p->resting;
-	return p->window_bytes >= p->join_bytes &&
+	return !splice_policy_is_slow(p) && p->last_ns - p->window_start_ns >= JOIN_AFTER_NS &&
+	       p->window_bytes >= p->join_bytes &&
 	       p->window_bytes >= (uint64_t)p->window_reads * JOIN_READ_BYTES;
 }
 

@@ -260,9 +260,10 @@ def bulk_through_the_server(engine):
         at += n
     same(at, len(data), "length")
     client.close()
-    share = kernel_share(gost.closed()[0])
+    record = gost.closed()[0]
     if engine == "sockmap" or engine == "auto" and not lib.SANITIZED:
-        check(share > 0, "the kernel moved nothing")  # how much depends on the machine: scripts/bench-proxies
+        # How much depends on the machine (scripts/bench-proxies); a client that gets no CPU is slow, and splice(2)'s.
+        check(kernel_share(record) > 0 or record["engine"] == "splice", "all of it was copied")
 
 
 @case(engines=lib.ENGINES)
@@ -334,9 +335,10 @@ def half_closed_sessions_stay_out_of_the_kernel(engine):
             relay.read_message(lambda n, sock=far: recv_exact(sock, n))
             far.sendall(relay.message(0))
         same(far.recv(1), b"", "the client's end")
-        far.sendall(data)
-        far.close()
+        sender = threading.Thread(target=lambda sock=far: sock.sendall(data) or sock.close())
+        sender.start()  # nobody need hold it all
         check(recv_to_end(client) == data, "the same bytes")
+        sender.join()
         record = gost.closed()[0]
         same((record["outputBytes"], record["kernelOutputBytes"]), (len(data), 0), "bytes, of them by the kernel")
         same(gost.stop(), 0, "exit status")

@@ -17,8 +17,10 @@ struct join_row {
 };
 
 static const struct join_row join_rows[] = {
-	{"one large read is enough", 256 * KIB, 1, 0, true},
-	{"just below the bytes", 256 * KIB - 1, 1, 0, false},
+	{"one large read may be a burst", 1024 * KIB, 1, 0, false},
+	{"two reads, far enough apart", 128 * KIB, 2, 3 * MS, true},
+	{"just below the bytes", 128 * KIB - 1, 2, 3 * MS, false},
+	{"just below the time", 128 * KIB, 2, 3 * MS - 1, false},
 	{"many large reads", 16 * KIB, 16, 1 * MS, true},
 	{"the same, too slowly", 16 * KIB, 16, 4 * MS, false},
 	{"at the smallest read", 8 * KIB, 40, 1 * MS, true},
@@ -50,6 +52,7 @@ static void modes_decide_first(void)
 	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_ALWAYS));
 	CU_ASSERT(!splice_policy_wants_in(&p, SPLICE_NEVER));
 	splice_policy_read(&p, 100 << 20, 1);
+	splice_policy_read(&p, 100 << 20, 1 + 3 * MS);
 	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_BULK));
 	CU_ASSERT(!splice_policy_wants_in(&p, SPLICE_NEVER));
 }
@@ -61,6 +64,43 @@ static struct splice_policy joined(void)
 	splice_policy_init(&p);
 	splice_policy_joined(&p, 1000, 10, 0);
 	return p;
+}
+
+/* 256 KiB of bulk just now. */
+static bool joins_at(struct splice_policy *p, uint64_t now_ns)
+{
+	splice_policy_read(p, 128 * KIB, now_ns - 3 * MS);
+	splice_policy_read(p, 128 * KIB, now_ns);
+	return splice_policy_wants_in(p, SPLICE_BULK);
+}
+
+static void slow_targets_stay_out(void)
+{
+	const uint64_t block = 1000 * MS, end = block + 100 * MS;
+	struct splice_policy p;
+
+	splice_policy_init(&p);
+	splice_policy_blocked(&p, block);
+	splice_policy_blocked(&p, block + 4 * MS); /* since when, not how often */
+	splice_policy_unblocked(&p, end);
+	CU_ASSERT(!joins_at(&p, end + 60 * MS) && splice_policy_is_slow(&p));
+	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_ALWAYS));
+	CU_ASSERT(!joins_at(&p, end + 1000 * MS - 1));
+	CU_ASSERT(joins_at(&p, end + 1060 * MS) && !splice_policy_is_slow(&p));
+	splice_policy_init(&p);
+	splice_policy_blocked(&p, block);
+	splice_policy_unblocked(&p, end - 1);
+	CU_ASSERT(joins_at(&p, end + 60 * MS));
+	/* A moment's trouble: full again, but not for long. */
+	splice_policy_blocked(&p, 5000 * MS);
+	splice_policy_unblocked(&p, 5100 * MS);
+	CU_ASSERT(!joins_at(&p, 5160 * MS));
+	splice_policy_blocked(&p, 5170 * MS);
+	splice_policy_unblocked(&p, 5180 * MS);
+	CU_ASSERT(joins_at(&p, 5230 * MS));
+	/* Said without a block before: not slow. */
+	splice_policy_unblocked(&p, 6000 * MS);
+	CU_ASSERT(joins_at(&p, 6060 * MS));
 }
 
 static void small_pieces_leave(void)
@@ -103,17 +143,18 @@ static void leaving_small_asks_for_more(void)
 	struct splice_policy p = joined();
 
 	splice_policy_left(&p, SPLICE_LEAVE_SMALL);
-	splice_policy_read(&p, 256 * KIB, 1);
+	splice_policy_read(&p, 128 * KIB, 1);
+	splice_policy_read(&p, 128 * KIB, 4 * MS);
 	CU_ASSERT(!splice_policy_wants_in(&p, SPLICE_BULK));
-	splice_policy_read(&p, 256 * KIB, 2);
+	splice_policy_read(&p, 256 * KIB, 5 * MS);
 	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_BULK));
 	for (int i = 0; i < 40; i++)
 		splice_policy_left(&p, SPLICE_LEAVE_SMALL);
-	splice_policy_read(&p, 16 << 20, 3);
+	splice_policy_read(&p, 16 << 20, 6 * MS);
 	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_BULK));
 	splice_policy_init(&p);
 	splice_policy_left(&p, SPLICE_LEAVE_IDLE);
-	splice_policy_read(&p, 256 * KIB, 4);
+	splice_policy_read(&p, 256 * KIB, 7 * MS);
 	CU_ASSERT(splice_policy_wants_in(&p, SPLICE_BULK));
 }
 
@@ -136,6 +177,7 @@ static const struct unit_case cases[] = {
 	{"idle flows rest", idle_flows_rest},
 	{"joins after bulk", joins_after_bulk},
 	{"the mode decides first", modes_decide_first},
+	{"slow targets stay out", slow_targets_stay_out},
 	{"small pieces leave", small_pieces_leave},
 	{"idle flows leave", idle_flows_leave},
 	{"leaving for small pieces asks for more", leaving_small_asks_for_more},
