@@ -6,7 +6,7 @@
  * not drain would collect skbs without any limit. So the program itself looks at how much the target has not got
  * acknowledged yet. Above the soft limit it tells user space (once), which stops the source; above the hard limit
  * it stops redirecting on its own, whatever user space does. A target that has much left to send it reports earlier: then the
- * source is paused for less than milliseconds.
+ * source is paused for a moment.
  * Owns: the first half of struct flow_record. Policy, sizes and every decision to join or leave are user space's.
  * Never: redirects an empty skb (a bare FIN would break the target with EPIPE), loses bytes on a failed lookup.
  * See: include/bpf_abi.h; Linux net/core/skmsg.c (sk_psock_verdict_apply), net/ipv4/tcp.c (tcp_read_skb).

@@ -55,6 +55,8 @@ void sockmap_flush_step(struct flow *flow);
 /* Holds a spliced flow, which stays in the map, until its target has sent most of what it was given. */
 void sockmap_pause(struct flow *flow);
 void sockmap_pause_look(struct flow *flow);
+/* Nothing but a stop will do: passed data must be moved by user space, or the gate is broken. */
+bool sockmap_must_stop(const struct flow *flow);
 /* The verdict says so: pauses a spliced flow, or stops it. */
 void sockmap_too_fast(struct flow *flow);
 
@@ -64,8 +66,8 @@ void sockmap_set_limits(struct flow *flow);
 uint32_t sockmap_resume_mark(const struct flow *flow);
 /* It may have no more than this before the flow is stopped: the record's soft limit, or half of what is its share now. */
 uint32_t sockmap_stop_mark(const struct flow *flow);
-/* What it has not sent yet may be this much before the flow is paused. */
-uint32_t sockmap_pause_mark(const struct flow *flow);
+/* It may have this much unsent and the flow, paused, goes on. */
+uint32_t sockmap_pause_goal(const struct flow *flow);
 /* The source's receive window while it is spliced, in bytes: set at a join, from the flow's share. */
 void sockmap_set_window(struct flow *flow);
 uint32_t sockmap_window(const struct flow *flow);

@@ -54,19 +54,25 @@ static uint32_t window_of(const struct flow *flow, uint32_t buffer)
 	return flow->far_source ? buffer : buffer / 2;
 }
 
+/* So much is left when a held source goes on. */
+static uint32_t five_eighths(uint32_t limit)
+{
+	return limit / 8 * 5;
+}
+
 uint32_t sockmap_resume_mark(const struct flow *flow)
 {
-	return flow->record->soft / 8 * 5;
+	return five_eighths(flow->record->soft);
+}
+
+uint32_t sockmap_pause_goal(const struct flow *flow)
+{
+	return five_eighths(flow->record->pause);
 }
 
 uint32_t sockmap_stop_mark(const struct flow *flow)
 {
 	return least(flow->record->soft, share_now(flow) / 2);
-}
-
-uint32_t sockmap_pause_mark(const struct flow *flow)
-{
-	return least(flow->record->soft / PAUSE_SHARE, PAUSE_BYTES);
 }
 
 static void set_buffer(int fd, int option, int size)
@@ -99,7 +105,7 @@ void sockmap_set_limits(struct flow *flow)
 	shrink(flow);
 	flow->record->hard = share - least(share / BUFFER_SHARE, BUFFER_FAR);
 	flow->record->soft = flow->record->hard / 3;
-	flow->record->pause = sockmap_pause_mark(flow);
+	flow->record->pause = least(flow->record->soft / PAUSE_SHARE, PAUSE_BYTES);
 }
 
 /* Which of a socket's buffers stay fixed: those that a spliced flow reads from or writes to. */

@@ -130,7 +130,7 @@ static void look_at(struct flow *flow, uint64_t now)
 	if (flow->path != PATH_SPLICED)
 		return;
 	/* A lost event (ring full) must not leave a gate shut for ever. */
-	if (rec->notified || sockmap_unread(flow) || rec->gate == FLOW_GATE_BROKEN) {
+	if (rec->notified || sockmap_must_stop(flow)) {
 		sockmap_flow_stop(flow, false);
 	} else if (verdict != SPLICE_STAY) {
 		splice_policy_left(&flow->policy, verdict);
