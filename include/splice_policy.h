@@ -6,7 +6,7 @@
  * wins by it and small request/response traffic loses. Pure arithmetic over byte counts and times, so that every
  * threshold is a table row in a test.
  * Thresholds (measured, see user/splice_policy.c): join after 256 KiB within 50 ms in reads of 8 KiB or more, 3 ms after the
- * first of them, but not for a second after the target, when it was full last, took nothing for 100 ms (a slow target
+ * first of them, but not for a second after the target, when it was full last, took nothing for 47 ms (a slow target
  * would only have its source stopped, again and again);
  * leave when the pieces of the last 200 ms averaged under 2 KiB, or after 1 s without a byte. Each leave for
  * small pieces doubles the bytes asked for the next join, up to 16 MiB.

@@ -6,7 +6,7 @@
  * 40 Mbit/s, below which neither path is noticeable. 8 KiB reads tell a stream from a chatty exchange. A kernel
  * piece costs about 2 us of work-queue time whatever its size, an epoll wake-up with recv and send about as much
  * per message, so below 2 KiB a piece user space is not worse, and its answers are quicker. A send buffer is full within 3 ms if
- * the source is fast and the target slow; a fast target is not full for 100 ms (10 MB/s). Such a flow would be stopped, and stopped again,
+ * the source is fast and the target slow; a fast target is not full for 47 ms (25 MB/s). Such a flow would be stopped, and stopped again,
  * at ten calls and the copy of what came meanwhile; splice(2) simply waits (200 readers of 2 MB/s: a third of the CPU).
  * Owns nothing, never reads a clock.
  */
@@ -21,7 +21,7 @@ enum {
 };
 static const uint64_t JOIN_WINDOW_NS = 50 * 1000000ull;
 static const uint64_t JOIN_AFTER_NS = 3 * 1000000ull;
-static const uint64_t SLOW_NS = 100 * 1000000ull;
+static const uint64_t SLOW_NS = 47 * 1000000ull; /* the window less the wait before a join: bulk is one or the other */
 static const uint64_t SLOW_FOR_NS = 1000 * 1000000ull;
 static const uint64_t LEAVE_IDLE_NS = 1000 * 1000000ull;
 

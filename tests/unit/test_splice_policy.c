@@ -76,7 +76,7 @@ static bool joins_at(struct splice_policy *p, uint64_t now_ns)
 
 static void slow_targets_stay_out(void)
 {
-	const uint64_t block = 1000 * MS, end = block + 100 * MS;
+	const uint64_t block = 1000 * MS, end = block + 47 * MS;
 	struct splice_policy p;
 
 	splice_policy_init(&p);
@@ -101,6 +101,27 @@ static void slow_targets_stay_out(void)
 	/* Said without a block before: not slow. */
 	splice_policy_unblocked(&p, 6000 * MS);
 	CU_ASSERT(joins_at(&p, 6060 * MS));
+}
+
+/* Bursts with pauses in between because the target is full: however long both are, it is not left to copying. */
+static void bulk_joins_or_is_slow(void)
+{
+	for (uint64_t burst = 0; burst <= 10; burst++)
+		for (uint64_t block = 1; block <= 200; block++) {
+			struct splice_policy p;
+			uint64_t now = 1000 * MS;
+			bool found = false;
+			splice_policy_init(&p);
+			for (int i = 0; i < 20 && !found; i++, now += block * MS) {
+				splice_policy_read(&p, 256 * KIB, now);
+				now += burst * MS;
+				splice_policy_read(&p, 256 * KIB, now);
+				found = splice_policy_wants_in(&p, SPLICE_BULK) || splice_policy_is_slow(&p);
+				splice_policy_blocked(&p, now);
+				splice_policy_unblocked(&p, now + block * MS);
+			}
+			CU_ASSERT(found || burst + block < 3);
+		}
 }
 
 static void small_pieces_leave(void)
@@ -177,6 +198,7 @@ static const struct unit_case cases[] = {
 	{"idle flows rest", idle_flows_rest},
 	{"joins after bulk", joins_after_bulk},
 	{"the mode decides first", modes_decide_first},
+	{"bulk joins or is slow", bulk_joins_or_is_slow},
 	{"slow targets stay out", slow_targets_stay_out},
 	{"small pieces leave", small_pieces_leave},
 	{"idle flows leave", idle_flows_leave},
